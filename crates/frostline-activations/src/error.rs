@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+
+/// What can go wrong while activations are recorded, kept or read back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two taps of one forward have the same name.
+    #[error(
+        "the layer name `{name}` was tapped twice in one forward; give each tap its own name, or wrap \
+         a module that is used twice in scope(\"..\", ..)"
+    )]
+    TappedTwice {
+        /// The full name, scopes included.
+        name: String,
+    },
+    /// No tap has this name.
+    #[error("no layer `{name}` was recorded; recorded are: {recorded}")]
+    UnknownLayer {
+        /// The name asked for.
+        name: String,
+        /// The names there are, comma separated.
+        recorded: String,
+    },
+    /// The activation has no samples or no neurons.
+    #[error("layer `{name}` is empty: its shape is {shape:?}")]
+    EmptyActivation {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// An activation was asked for with another rank than it has.
+    #[error("layer `{name}` has shape {shape:?}, so it is no tensor of rank {asked}")]
+    RankMismatch {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The rank asked for.
+        asked: usize,
+    },
+    /// The batches of a probe did not all fire the same taps.
+    #[error(
+        "batch {batch} of the probe fired the taps {found}, but batch 0 fired {expected}; every batch \
+         must pass through the same layers"
+    )]
+    TapsDiffer {
+        /// The first batch that differs.
+        batch: usize,
+        /// What it fired.
+        found: String,
+        /// What batch 0 fired.
+        expected: String,
+    },
+    /// The batches of a probe give a layer different widths.
+    #[error(
+        "layer `{name}` has {found} neurons in batch {batch} of the probe but {expected} in batch 0; \
+         with Layout::Positions all inputs must have one size"
+    )]
+    WidthsDiffer {
+        /// The layer's name.
+        name: String,
+        /// The first batch that differs.
+        batch: usize,
+        /// Its number of neurons.
+        found: usize,
+        /// The number of neurons in batch 0.
+        expected: usize,
+    },
+    /// A probe without batches.
+    #[error("the probe has no batches; give it at least one")]
+    EmptyProbe,
+    /// No tap fired in a forward that was to be recorded.
+    #[error("no tap fired: add `.tap(\"name\")` behind each layer in the model's forward")]
+    NoTaps,
+    /// A checkpoint schedule that can't be followed.
+    #[error("the checkpoint schedule {schedule} {problem}")]
+    BadSchedule {
+        /// The schedule.
+        schedule: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The folder holds a run already.
+    #[error("{path} holds a run already; choose another folder, or remove it first")]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is no run folder.
+    #[error("{path} is not a run folder: {problem}")]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        problem: String,
+    },
+    /// The run folder was written by a newer frostline.
+    #[error(
+        "{path} was written in format version {found}, but this frostline reads up to version \
+         {supported}; update frostline to read it"
+    )]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version that this library reads.
+        supported: u32,
+    },
+    /// A checkpoint that can't be read.
+    #[error("the checkpoint {path} can't be read: {problem}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Activations could not be read from their device.
+    #[error("the activations of layer `{name}` can't be read from their device: {problem}")]
+    Device {
+        /// The layer's name.
+        name: String,
+        /// What the device says.
+        problem: String,
+    },
+    /// Reading or writing a file failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}

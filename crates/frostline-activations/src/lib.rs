@@ -1,0 +1,39 @@
+//! Record what a Burn model's layers say: one word a layer in the model, then a forward that
+//! listens.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use frostline_activations::{Tap, record};
+//!
+//! let x = Tensor::<2>::ones([4, 3], &Device::flex());
+//! let (doubled, activations) = record(|| (x * 2.0).tap("double"))?;
+//!
+//! assert_eq!(activations.view("double")?.dims(), [4, 3]); // [sample, neuron]
+//! assert_eq!(doubled.dims(), [4, 3]);
+//! # Ok::<(), frostline_activations::Error>(())
+//! ```
+//!
+//! - [`Tap`] and [`scope`] name the layers; off, a tap is one relaxed atomic load.
+//! - [`record`] runs one forward, [`Probe`] the same batches again and again.
+//! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
+//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
+//!
+//! Nothing here compares anything: that is `frostline-svcca`.
+
+mod activations;
+mod error;
+mod layout;
+mod probe;
+mod run;
+mod run_folder;
+mod schedule;
+mod tap;
+
+pub use activations::{Activation, Activations};
+pub use error::Error;
+pub use layout::Layout;
+pub use probe::Probe;
+pub use run::{Check, FORMAT_VERSION, Outcome, ProbeInfo, Run, RunInfo, Status, Versions};
+pub use run_folder::RunFolder;
+pub use schedule::{CheckpointSchedule, Length};
+pub use tap::{Tap, record, scope};

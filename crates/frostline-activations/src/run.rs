@@ -1,0 +1,259 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::run_folder::{self, CHECKPOINTS, HISTORY, RUN};
+use crate::{Activations, Error, Layout, Length};
+
+/// The version of the run folder that this library writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What was run: the content of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The version of the folder's format.
+    pub format: u32,
+    /// The run's name, as a legend shows it.
+    pub name: String,
+    /// One line that says what was trained on what.
+    pub title: Option<String>,
+    /// What a reader must know before believing the numbers, such as where the images come from.
+    pub notice: Option<String>,
+    /// The layers that can freeze, from the input up; each is also the name of a tap.
+    pub layers: Vec<String>,
+    /// How long the training was to be.
+    pub length: Length,
+    /// The fixed samples that every check asks.
+    pub probe: ProbeInfo,
+    /// The freeze policy, described by itself.
+    pub policy: String,
+    /// The similarity of a layer to itself at the previous check.
+    pub measure: String,
+    /// The seed of the run.
+    pub seed: Option<u64>,
+    /// The device that trained.
+    pub device: String,
+    /// The versions that trained.
+    pub versions: Versions,
+    /// Whatever else the user wants to keep of the run: batch size, model, ...
+    pub settings: BTreeMap<String, String>,
+    /// How it ended; none while it runs, or when it was killed.
+    pub outcome: Option<Outcome>,
+}
+
+/// The probe of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeInfo {
+    /// Rows of each view.
+    pub samples: usize,
+    /// How activations became views.
+    pub layout: Layout,
+}
+
+/// The versions of the software that wrote a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// This workspace.
+    pub frostline: String,
+    /// The framework.
+    pub burn: String,
+}
+
+impl Default for Versions {
+    /// The versions of this build.
+    fn default() -> Self {
+        Versions {
+            frostline: env!("CARGO_PKG_VERSION").to_string(),
+            burn: "0.22.1".to_string(),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// In which way.
+    pub status: Status,
+    /// The steps that were done.
+    pub step: usize,
+    /// Seconds of training, without measuring and testing.
+    pub training_seconds: f64,
+    /// Seconds of measuring.
+    pub measuring_seconds: f64,
+    /// The last accuracy, in `[0, 1]`.
+    pub accuracy: Option<f64>,
+    /// The number of samples behind that accuracy.
+    pub test_samples: Option<usize>,
+}
+
+/// The ways in which a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All steps were done.
+    Finished,
+    /// The user stopped it.
+    Interrupted,
+    /// The loss or an activation was no longer finite.
+    Diverged,
+}
+
+/// What one check saw and decided: a line of `history.jsonl`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Optimiser steps done.
+    pub step: usize,
+    /// The same in epochs.
+    pub epoch: f64,
+    /// The mean learning rate since the previous check.
+    pub learning_rate: Option<f64>,
+    /// Seconds of training so far, without measuring and testing.
+    pub training_seconds: f64,
+    /// Seconds of measuring so far: probing, comparing, deciding and writing.
+    pub measuring_seconds: f64,
+    /// The mean training loss since the previous check.
+    pub loss: Option<f64>,
+    /// The accuracy on held-out samples, in `[0, 1]`, where it is known.
+    pub accuracy: Option<f64>,
+    /// The similarity of each layer to itself at the previous check, in the order of
+    /// [`RunInfo::layers`]; none at the first check, 1 for a frozen layer.
+    pub similarity: Vec<Option<f64>>,
+    /// How many layers, from the input up, are frozen from this step on.
+    pub frozen: usize,
+    /// How many the policy answered; more than `frozen` in a dry run.
+    pub decided: usize,
+    /// Why the policy answered so.
+    pub reason: String,
+    /// What makes the similarities less believable, with the layer's name.
+    pub warnings: Vec<String>,
+}
+
+/// A run read back from its folder.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What was run.
+    pub info: RunInfo,
+    /// Its checks, in order.
+    pub history: Vec<Check>,
+    /// What could not be read, each with the file's name; everything before it is in `history`.
+    pub problems: Vec<String>,
+    path: PathBuf,
+    checkpoints: Vec<usize>,
+}
+
+impl Run {
+    /// Reads a run folder. Activations stay on disk until [`Run::activations`] asks for them.
+    ///
+    /// A damaged or half-written line of the history goes to `problems` and ends the history there.
+    /// Errors: `NotARun`, `NewerFormat`, `Io`.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = folder.as_ref().to_path_buf();
+        let info = read_info(&path)?;
+        let mut problems = Vec::new();
+        let history = read_history(&path, &info, &mut problems)?;
+        let checkpoints = run_folder::checkpoint_steps(&path)?;
+        Ok(Run {
+            info,
+            history,
+            problems,
+            path,
+            checkpoints,
+        })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The steps whose activations were kept, ascending.
+    pub fn checkpoints(&self) -> &[usize] {
+        &self.checkpoints
+    }
+
+    /// The probe's activations at one checkpoint, every tap a view `[sample, neuron]`.
+    /// Errors: `Checkpoint` for a missing or truncated file, with its name.
+    pub fn activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
+        run_folder::read_checkpoint(&run_folder::checkpoint_path(&self.path, step), device)
+    }
+
+    /// The last check that knows an accuracy, or the outcome's, which counts more samples.
+    pub fn accuracy(&self) -> Option<f64> {
+        let outcome = self.info.outcome.as_ref().and_then(|end| end.accuracy);
+        outcome.or_else(|| self.history.iter().rev().find_map(|check| check.accuracy))
+    }
+}
+
+fn read_info(folder: &Path) -> Result<RunInfo, Error> {
+    let not_a_run = |problem: String| Error::NotARun {
+        path: folder.to_path_buf(),
+        problem,
+    };
+    if !folder.is_dir() {
+        return Err(not_a_run("there is no such folder".into()));
+    }
+    let path = folder.join(RUN);
+    if !path.is_file() {
+        return Err(not_a_run(format!(
+            "{RUN} is missing (a run has {RUN}, {HISTORY} and {CHECKPOINTS}/)"
+        )));
+    }
+    let text = std::fs::read_to_string(&path).map_err(run_folder::io(&path))?;
+
+    /// The one field that every version has.
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Format { format } = serde_json::from_str(&text)
+        .map_err(|source| not_a_run(format!("{RUN} is damaged: {source}")))?;
+    if format > FORMAT_VERSION {
+        return Err(Error::NewerFormat {
+            path,
+            found: format,
+            supported: FORMAT_VERSION,
+        });
+    }
+    serde_json::from_str(&text).map_err(|source| not_a_run(format!("{RUN} is damaged: {source}")))
+}
+
+fn read_history(
+    folder: &Path,
+    info: &RunInfo,
+    problems: &mut Vec<String>,
+) -> Result<Vec<Check>, Error> {
+    let path = folder.join(HISTORY);
+    if !path.is_file() {
+        problems.push(format!("{} is missing", path.display()));
+        return Ok(Vec::new());
+    }
+    let bytes = std::fs::read(&path).map_err(run_folder::io(&path))?;
+    let mut history = Vec::new();
+    for (line, text) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if text.is_empty() {
+            continue;
+        }
+        let problem = match serde_json::from_slice::<Check>(text) {
+            Ok(check) if check.similarity.len() == info.layers.len() => {
+                history.push(check);
+                continue;
+            }
+            Ok(check) => format!(
+                "has {} similarities, but {RUN} names {} layers",
+                check.similarity.len(),
+                info.layers.len()
+            ),
+            Err(source) => format!("is damaged or half written ({source})"),
+        };
+        problems.push(format!(
+            "line {} of {} {problem}; the {} checks before it were read",
+            line + 1,
+            path.display(),
+            history.len()
+        ));
+        break;
+    }
+    Ok(history)
+}

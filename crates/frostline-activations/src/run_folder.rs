@@ -1,0 +1,226 @@
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::{Activation, Activations, Check, Error, Outcome, RunInfo};
+
+pub(crate) const RUN: &str = "run.json";
+pub(crate) const HISTORY: &str = "history.jsonl";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
+/// The key of a checkpoint's metadata that keeps the order of the layers.
+const ORDER: &str = "layers";
+
+/// A run folder that is being written.
+///
+/// ```text
+/// run.json                                what was run
+/// history.jsonl                           one line a check, append-only
+/// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
+/// ```
+/// A kill at any moment loses at most the line that is being written: the history is appended to a
+/// line at a time, everything else is written aside and renamed.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    info: RunInfo,
+    history: File,
+}
+
+impl RunFolder {
+    /// Makes the folder and writes `run.json`. Errors: `Occupied` when it holds a run, `Io`.
+    pub fn create(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
+        let path = path.into();
+        if Self::is_run(&path) {
+            return Err(Error::Occupied { path });
+        }
+        let checkpoints = path.join(CHECKPOINTS);
+        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
+        let history = path.join(HISTORY);
+        let history = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&history)
+            .map_err(io(&history))?;
+        let folder = RunFolder {
+            path,
+            info,
+            history,
+        };
+        folder.write_info()?;
+        Ok(folder)
+    }
+
+    /// Whether the folder holds a run, whole or not.
+    pub fn is_run(path: impl AsRef<Path>) -> bool {
+        let path = path.as_ref();
+        path.join(RUN).exists() || path.join(HISTORY).exists()
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a check to the history.
+    pub fn append(&mut self, check: &Check) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(check).expect("a check has only strings and numbers");
+        line.push(b'\n');
+        // One write, so that a reader never sees half a line of a process that lives.
+        self.history
+            .write_all(&line)
+            .map_err(io(&self.path.join(HISTORY)))
+    }
+
+    /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
+    pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
+        let path = checkpoint_path(&self.path, step);
+        let layers = activations
+            .iter()
+            .map(host_layer)
+            .collect::<Result<Vec<_>, _>>()?;
+        let checkpoint = |problem: String| Error::Checkpoint {
+            path: path.clone(),
+            problem,
+        };
+        let views = layers
+            .iter()
+            .map(|(name, shape, dtype, bytes)| {
+                let view = TensorView::new(*dtype, shape.clone(), bytes);
+                Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let names: Vec<&str> = activations.names().collect();
+        let order = serde_json::to_string(&names).expect("names are strings");
+        let metadata = HashMap::from([
+            (ORDER.to_string(), order),
+            ("step".to_string(), step.to_string()),
+        ]);
+        // Written aside and renamed by the library.
+        safetensors::serialize_to_file(views, Some(metadata), &path)
+            .map_err(|source| checkpoint(source.to_string()))
+    }
+
+    /// Writes how the run ended.
+    pub fn finish(&mut self, outcome: Outcome) -> Result<(), Error> {
+        self.info.outcome = Some(outcome);
+        self.write_info()
+    }
+
+    fn write_info(&self) -> Result<(), Error> {
+        let path = self.path.join(RUN);
+        let aside = self.path.join(format!(".{RUN}.tmp"));
+        let mut json =
+            serde_json::to_vec_pretty(&self.info).expect("run info has only strings and numbers");
+        json.push(b'\n');
+        std::fs::write(&aside, json).map_err(io(&aside))?;
+        std::fs::rename(&aside, &path).map_err(io(&path))
+    }
+}
+
+pub(crate) fn checkpoint_path(folder: &Path, step: usize) -> PathBuf {
+    folder
+        .join(CHECKPOINTS)
+        .join(format!("step-{step:08}.safetensors"))
+}
+
+/// The steps that have a checkpoint, ascending; files of other names are passed over.
+pub(crate) fn checkpoint_steps(folder: &Path) -> Result<Vec<usize>, Error> {
+    let path = folder.join(CHECKPOINTS);
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut steps = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(io(&path))? {
+        let name = entry.map_err(io(&path))?.file_name();
+        let digits = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
+        steps.extend(digits.and_then(|digits| digits.parse::<usize>().ok()));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// Reads a checkpoint's layers in the order of the forward.
+pub(crate) fn read_checkpoint(path: &Path, device: &Device) -> Result<Activations, Error> {
+    let damaged = |problem: String| Error::Checkpoint {
+        path: path.to_path_buf(),
+        problem,
+    };
+    let bytes = std::fs::read(path).map_err(|source| damaged(source.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| damaged(format!("it is truncated or damaged ({source})")))?;
+    let (_, header) =
+        SafeTensors::read_metadata(&bytes).map_err(|source| damaged(source.to_string()))?;
+    let order = header.metadata().as_ref().and_then(|map| map.get(ORDER));
+    let order: Vec<String> = match order {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|source| damaged(format!("its list of layers is damaged ({source})")))?,
+        None => return Err(damaged(format!("its metadata has no `{ORDER}`"))),
+    };
+    order
+        .iter()
+        .map(|name| {
+            let view = file
+                .tensor(name)
+                .map_err(|source| damaged(format!("layer `{name}`: {source}")))?;
+            device_layer(name, &view, device)
+                .ok_or_else(|| damaged(format!("layer `{name}` is no matrix of f32 or f64")))
+        })
+        .collect()
+}
+
+/// A layer's name, shape, type and bytes, as a checkpoint holds it.
+type HostLayer = (String, Vec<usize>, Dtype, Vec<u8>);
+
+fn host_layer(layer: &Activation) -> Result<HostLayer, Error> {
+    let data = layer.to_data()?;
+    let (dtype, data) = match data.dtype() {
+        DType::F64 => (Dtype::F64, data),
+        _ => (Dtype::F32, data.convert::<f32>()),
+    };
+    let bytes = data.bytes().to_vec();
+    Ok((layer.name().to_string(), layer.shape().to_vec(), dtype, bytes))
+}
+
+fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Activation> {
+    let shape: [usize; 2] = view.shape().try_into().ok()?;
+    let floats = |bytes: &[u8]| -> Vec<f32> {
+        bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
+    };
+    let tensor = match view.dtype() {
+        Dtype::F32 => {
+            Tensor::<2>::from_data(TensorData::new(floats(view.data()), shape), device)
+        }
+        Dtype::F64 => {
+            let values: Vec<f64> = view
+                .data()
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .map(|bytes| f64::from_le_bytes(*bytes))
+                .collect();
+            match device.supports_dtype(DType::F64) {
+                true => Tensor::from_data(TensorData::new(values, shape), (device, DType::F64)),
+                false => Tensor::from_data(TensorData::new(values, shape), device),
+            }
+        }
+        _ => return None,
+    };
+    Some(Activation::new(name, tensor))
+}
+
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io { path, source }
+}

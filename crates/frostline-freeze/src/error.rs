@@ -1,0 +1,79 @@
+/// What can go wrong while layers are declared, measured and frozen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model has no parameters, or no layers were named.
+    #[error("there are no layers to freeze: {problem}")]
+    NoLayers {
+        /// Which of the two it is.
+        problem: &'static str,
+    },
+    /// A layer's name, or a path given for it, matches no parameter.
+    #[error(
+        "layer `{layer}`: no parameter lies at `{path}` or below it; the model's parameters are: {existing}"
+    )]
+    UnknownPath {
+        /// The layer.
+        layer: String,
+        /// The path that matches nothing.
+        path: String,
+        /// All parameter paths, comma separated.
+        existing: String,
+    },
+    /// A parameter belongs to two layers.
+    #[error("the parameter `{path}` is in layer `{first}` and in layer `{second}`; it can freeze only once")]
+    InTwoLayers {
+        /// The parameter's path.
+        path: String,
+        /// One of the layers.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Two layers have one name.
+    #[error("two layers are named `{layer}`")]
+    SameName {
+        /// The name.
+        layer: String,
+    },
+    /// Some parameters belong to no layer, so they would train below the frost line.
+    #[error("these parameters are in no layer: {paths}; add them to the layer that they belong to")]
+    InNoLayer {
+        /// Their paths, comma separated.
+        paths: String,
+    },
+    /// A layer has no tap of its name.
+    #[error(
+        "no tap fired for layer `{layer}`: add `.tap(\"{layer}\")` behind it in the model's forward; the \
+         taps that fired are: {fired}"
+    )]
+    TapMissing {
+        /// The layer.
+        layer: String,
+        /// The names of the taps that fired, comma separated.
+        fired: String,
+    },
+    /// The loss or an activation is no longer finite.
+    #[error("training diverged at step {step}: {what}; lower the learning rate{kept}")]
+    Diverged {
+        /// The optimiser step.
+        step: usize,
+        /// What is not finite.
+        what: String,
+        /// Where the recorded run is, as the end of the sentence.
+        kept: String,
+    },
+    /// The views of a layer at two checks can't be compared at all.
+    #[error("layer `{layer}` at step {step} can't be measured: {source}")]
+    Measure {
+        /// The layer.
+        layer: String,
+        /// The optimiser step.
+        step: usize,
+        /// Why.
+        source: frostline_svcca::Error,
+    },
+    /// Recording or the run folder failed.
+    #[error(transparent)]
+    Activations(#[from] frostline_activations::Error),
+}

@@ -1,0 +1,237 @@
+use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+
+use crate::Error;
+
+/// The layers of a model from the input up: the units that freeze, each with the parameters that
+/// belong to it. A layer's name is also the name of its tap.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    layers: Vec<Layer>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    name: String,
+    /// Its tensors, running statistics and training flags.
+    ids: Vec<ParamId>,
+}
+
+impl Layers {
+    /// The model's top-level fields that have parameters, in their order; of a field that is a `Vec`,
+    /// an array or a tuple of modules, each element (`blocks.0`, `blocks.1`, ...).
+    ///
+    /// A training flag in a field without parameters, such as dropout's, belongs to the layer of the
+    /// parameter before it. Errors: `NoLayers`, `InTwoLayers`.
+    pub fn of<M: Module>(model: &M) -> Result<Self, Error> {
+        let parts = parts(model);
+        let mut names: Vec<&str> = Vec::new();
+        for part in parts.iter().filter(|part| part.is_tensor) {
+            if names.last() != Some(&part.field.as_str()) {
+                names.push(&part.field);
+            }
+        }
+        if names.is_empty() {
+            return Err(Error::NoLayers {
+                problem: "the model has no parameters",
+            });
+        }
+        let paths: Vec<(&str, &[&str])> = names
+            .iter()
+            .map(|name| (*name, std::slice::from_ref(name)))
+            .collect();
+        assign(&parts, &paths)
+    }
+
+    /// Layers named by the user, from the input up, each with the paths of its parameters:
+    /// `("block1", &["conv1", "norm1"])` takes all parameters at or below `conv1` and `norm1`.
+    ///
+    /// Every parameter of the model has to be in exactly one layer.
+    /// Errors: `NoLayers`, `SameName`, `UnknownPath` and `InNoLayer` with the paths that exist,
+    /// `InTwoLayers`.
+    pub fn named<M: Module>(model: &M, layers: &[(&str, &[&str])]) -> Result<Self, Error> {
+        if layers.is_empty() {
+            return Err(Error::NoLayers {
+                problem: "none were named",
+            });
+        }
+        for (index, (name, _)) in layers.iter().enumerate() {
+            if layers[..index].iter().any(|(other, _)| other == name) {
+                return Err(Error::SameName {
+                    layer: name.to_string(),
+                });
+            }
+        }
+        assign(&parts(model), layers)
+    }
+
+    /// The layers' names, from the input up.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|layer| layer.name.as_str())
+    }
+
+    /// How many layers there are.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Never true: layers have at least one layer.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Everything that belongs to the lowest `count` layers: parameters, running statistics and
+    /// training flags, by their exact ids.
+    pub fn lowest(&self, count: usize) -> ParamGroup {
+        let lowest = self.layers.iter().take(count);
+        ParamGroup::from_ids(lowest.flat_map(|layer| layer.ids.clone()).collect())
+    }
+}
+
+/// A tensor or a training flag of a model.
+struct Part {
+    /// Its path, dots between.
+    path: String,
+    /// The field of the model, or the element of the field, that it is in.
+    field: String,
+    id: ParamId,
+    is_tensor: bool,
+}
+
+fn parts<M: Module>(model: &M) -> Vec<Part> {
+    let mut collector = Collector::default();
+    model.visit(&mut collector);
+    collector.parts
+}
+
+fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
+    let mut owners: Vec<Option<usize>> = vec![None; parts.len()];
+    for (index, (layer, paths)) in layers.iter().enumerate() {
+        for path in *paths {
+            let mut matched = false;
+            for (part, owner) in parts.iter().zip(&mut owners) {
+                if !lies_at_or_below(&part.path, path) {
+                    continue;
+                }
+                matched |= part.is_tensor;
+                if let Some(first) = owner.filter(|&first| first != index) {
+                    return Err(in_two_layers(part, layers[first].0, layer));
+                }
+                *owner = Some(index);
+            }
+            if !matched {
+                return Err(Error::UnknownPath {
+                    layer: layer.to_string(),
+                    path: path.to_string(),
+                    existing: listed(parts.iter()),
+                });
+            }
+        }
+    }
+    let unowned = || {
+        let pairs = parts.iter().zip(&owners);
+        pairs.filter(|(part, owner)| part.is_tensor && owner.is_none())
+    };
+    if unowned().next().is_some() {
+        return Err(Error::InNoLayer {
+            paths: listed(unowned().map(|(part, _)| part)),
+        });
+    }
+
+    let mut assigned: Vec<Layer> = layers
+        .iter()
+        .map(|(name, _)| Layer {
+            name: name.to_string(),
+            ids: Vec::new(),
+        })
+        .collect();
+    let mut before = 0;
+    for (part, owner) in parts.iter().zip(owners) {
+        // A flag outside all layers goes with the parameter before it.
+        let owner = owner.unwrap_or(before);
+        // One parameter can lie at two paths: the same weight used in two places.
+        let other = assigned
+            .iter()
+            .position(|layer| layer.ids.contains(&part.id));
+        if let Some(first) = other.filter(|&first| first != owner) {
+            return Err(in_two_layers(part, layers[first].0, layers[owner].0));
+        }
+        assigned[owner].ids.push(part.id);
+        before = owner;
+    }
+    Ok(Layers { layers: assigned })
+}
+
+/// `conv1` holds `conv1` and `conv1.weight`, but not `conv10.weight`.
+fn lies_at_or_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn in_two_layers(part: &Part, first: &str, second: &str) -> Error {
+    Error::InTwoLayers {
+        path: part.path.clone(),
+        first: first.to_string(),
+        second: second.to_string(),
+    }
+}
+
+fn listed<'a>(parts: impl Iterator<Item = &'a Part>) -> String {
+    let tensors = parts.filter(|part| part.is_tensor);
+    tensors
+        .map(|part| part.path.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Walks the model and notes each tensor and flag with its path.
+#[derive(Default)]
+struct Collector {
+    /// Names and kinds of the containers around the current place.
+    stack: Vec<(String, String)>,
+    parts: Vec<Part>,
+}
+
+impl Collector {
+    fn add(&mut self, id: ParamId, is_tensor: bool) {
+        let names: Vec<&str> = self.stack.iter().map(|(name, _)| name.as_str()).collect();
+        let in_sequence = |kind: &str| matches!(kind, "Vec" | "Array" | "Tuple");
+        let depth = match self.stack.get(1) {
+            Some((_, kind)) if in_sequence(kind) => 2,
+            _ => 1,
+        };
+        self.parts.push(Part {
+            path: names.join("."),
+            field: names[..depth.min(names.len())].join("."),
+            id,
+            is_tensor,
+        });
+    }
+}
+
+impl ModuleVisitor for Collector {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.stack
+            .push((name.to_string(), container_type.to_string()));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.stack.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.add(param.id, true);
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.add(param.id, true);
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.add(param.id, true);
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.add(flag.id, false);
+    }
+}

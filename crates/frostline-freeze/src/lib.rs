@@ -1,0 +1,48 @@
+//! Freeze Training for Burn: while a network trains, stop training its converged lower layers.
+//!
+//! A [`FreezeTraining`] looks at the network on a schedule: it records a fixed [`Probe`]'s
+//! activations, compares each layer with itself at the previous check (SVCCA), asks a [`FreezePolicy`]
+//! how many layers from the input up shall be frozen, freezes them, and writes what it saw to a run
+//! folder. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.3.
+//!
+//! ```no_run
+//! # use burn::{module::Module, nn::Linear, tensor::Tensor};
+//! # #[derive(Module, Debug)] struct Net { block1: Linear, head: Linear }
+//! # impl Net { fn forward(&self, x: Tensor<2>) -> Tensor<2> { self.head.forward(self.block1.forward(x)) } }
+//! # fn train_one_step(net: Net) -> Net { net }
+//! # fn example(mut net: Net, images: Vec<Tensor<2>>) -> Result<(), Box<dyn std::error::Error>> {
+//! use frostline_freeze::{Converged, FreezeTraining, Layers, Length, Probe};
+//!
+//! let probe = Probe::new(images, Net::forward);
+//! let length = Length::epochs(10, 500);
+//! let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, Converged::default(), length)
+//!     .in_folder("runs/freeze")?;
+//! freezing.start(&net)?;
+//! for step in 1..=length.steps {
+//!     net = train_one_step(net);
+//!     net = freezing.after_step(net, step)?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Frozen means: no gradients, so no momentum and no weight decay either; batch norm uses its running
+//! statistics and leaves them alone; dropout is off.
+//!
+//! This crate decides; it does no linear algebra and doesn't own the training loop.
+
+mod clock;
+mod error;
+mod freezing;
+mod history;
+mod layers;
+mod policy;
+
+pub use error::Error;
+pub use freezing::{FreezeTraining, Step, Tested, freeze};
+pub use history::History;
+pub use layers::Layers;
+pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never};
+
+// What a user of this crate needs to give to it and to read from it.
+pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};
+pub use frostline_svcca::Svcca;

@@ -1,0 +1,232 @@
+/// How the numbers of an axis are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Whole numbers of something.
+    Count,
+    /// Any number.
+    Number,
+    /// A share, shown in percent.
+    Percent,
+}
+
+/// One axis: its bounds, its ticks and its label.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) label: String,
+    pub(crate) ticks: Vec<(f64, String)>,
+    low: f64,
+    high: f64,
+    logarithmic: bool,
+}
+
+impl Axis {
+    /// From `low` to `high`, widened where they are the same.
+    pub(crate) fn linear(label: &str, (low, high): (f64, f64), unit: Unit) -> Self {
+        let (low, high) = widened(low, high);
+        let factor = if unit == Unit::Percent { 100.0 } else { 1.0 };
+        let mut step = nice_step((high - low) * factor);
+        if unit == Unit::Count {
+            step = step.max(1.0);
+        }
+        let largest = (low.abs().max(high.abs())) * factor;
+        // A hair of slack, so that rounding does not lose the tick at a bound.
+        let first = (low * factor / step - 1e-9).ceil();
+        let last = (high * factor / step + 1e-9).floor();
+        let ticks = (0..=(last - first) as usize)
+            .map(|i| (first + i as f64) * step)
+            .map(|tick| (tick / factor, written(tick, step, largest)))
+            .collect();
+        Axis {
+            label: label.to_string(),
+            ticks,
+            low,
+            high,
+            logarithmic: false,
+        }
+    }
+
+    /// Whole decades around `low` to `high`, both positive.
+    pub(crate) fn logarithmic(label: &str, (low, high): (f64, f64)) -> Self {
+        let first = (low.log10() + 1e-9).floor() as i32;
+        let last = ((high.log10() - 1e-9).ceil() as i32).max(first + 1);
+        let stride = (last - first).div_euclid(8) + 1;
+        let between: &[f64] = if last - first <= 2 { &[2.0, 5.0] } else { &[] };
+        let mut ticks = Vec::new();
+        for power in (first..=last).step_by(stride as usize) {
+            let decade = 10f64.powi(power);
+            ticks.push((decade, short(decade)));
+            if power < last {
+                ticks.extend(
+                    between
+                        .iter()
+                        .map(|digit| (digit * decade, short(digit * decade))),
+                );
+            }
+        }
+        Axis {
+            label: label.to_string(),
+            ticks,
+            low: 10f64.powi(first),
+            high: 10f64.powi(last),
+            logarithmic: true,
+        }
+    }
+
+    /// Where a value lies between the bounds, in `[0, 1]`.
+    pub(crate) fn share(&self, value: f64) -> f64 {
+        let share = if self.logarithmic {
+            (value.max(self.low).log10() - self.low.log10())
+                / (self.high.log10() - self.low.log10())
+        } else {
+            (value - self.low) / (self.high - self.low)
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    pub(crate) fn low(&self) -> f64 {
+        self.low
+    }
+}
+
+/// A number in at most four significant digits, for tables and hover texts.
+pub(crate) fn short(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e7).contains(&size) {
+        return trimmed(format!("{value:.2e}"));
+    }
+    let digits = if size == 0.0 {
+        0
+    } else {
+        (3 - size.log10().floor() as i32).clamp(0, 7)
+    };
+    trimmed(format!("{value:.*}", digits as usize))
+}
+
+/// Whether a number can be placed on an axis: finite, and far from where sums of it are not.
+pub(crate) fn drawable(value: f64) -> bool {
+    value.is_finite() && value.abs() < 1e100
+}
+
+/// The least and the greatest of the numbers that can be drawn.
+pub(crate) fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values
+        .filter(|&value| drawable(value))
+        .fold(None, |bounds, value| {
+            let (low, high) = bounds.unwrap_or((value, value));
+            Some((low.min(value), high.max(value)))
+        })
+}
+
+fn widened(low: f64, high: f64) -> (f64, f64) {
+    let size = low.abs().max(high.abs());
+    // Below this share of the numbers themselves, ticks could not be told apart.
+    if high - low > size * 1e-9 {
+        (low, high)
+    } else if size == 0.0 {
+        (0.0, 1.0)
+    } else {
+        (low - 0.1 * size, high + 0.1 * size)
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, so that `span` has four to ten steps.
+fn nice_step(span: f64) -> f64 {
+    let rough = span / 5.0;
+    let decade = 10f64.powf(rough.log10().floor());
+    let digit = rough / decade;
+    let nice = match digit {
+        d if d < 1.5 => 1.0,
+        d if d < 3.5 => 2.0,
+        d if d < 7.5 => 5.0,
+        _ => 10.0,
+    };
+    nice * decade
+}
+
+/// A tick of an axis whose ticks are `step` apart and at most `largest` from 0.
+fn written(tick: f64, step: f64, largest: f64) -> String {
+    if largest >= 1e9 || step < 1e-5 {
+        return trimmed(format!("{tick:.2e}"));
+    }
+    let (unit, letter) = match largest {
+        l if l >= 1e6 => (1e6, "M"),
+        l if l >= 1e5 => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    let decimals = (-(step / unit).log10() - 1e-9).ceil().max(0.0) as usize;
+    let number = format!("{:.decimals$}", tick / unit);
+    match number.trim_start_matches('-').trim_matches(['0', '.']) {
+        "" => "0".to_string(),
+        _ => number + letter,
+    }
+}
+
+/// Without the zeros behind the decimal point: `1.50e3` becomes `1.5e3`.
+fn trimmed(number: String) -> String {
+    let (digits, power) = match number.split_once('e') {
+        Some((digits, power)) => (digits, format!("e{power}")),
+        None => (number.as_str(), String::new()),
+    };
+    let digits = if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
+    };
+    format!("{digits}{power}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis) -> Vec<&str> {
+        axis.ticks.iter().map(|(_, text)| text.as_str()).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_and_short() {
+        let axis = |high| Axis::linear("", (0.0, high), Unit::Number);
+        assert_eq!(labels(&axis(2.3)), ["0", "0.5", "1.0", "1.5", "2.0"]);
+        assert_eq!(
+            labels(&axis(785.0)),
+            ["0", "200", "400", "600"] //
+        );
+        assert_eq!(labels(&axis(390_000.0))[1], "100k");
+        assert_eq!(labels(&axis(39_000_000.0))[1], "10M");
+        assert_eq!(labels(&axis(3e12))[1], "5e11");
+    }
+
+    #[test]
+    fn steps_are_never_split() {
+        let axis = Axis::linear("step", (0.0, 1.0), Unit::Count);
+        assert_eq!(labels(&axis), ["0", "1"]);
+    }
+
+    #[test]
+    fn equal_values_lie_in_the_middle() {
+        for value in [0.7, -3.0, 1e-20, 1e99] {
+            let axis = Axis::linear("", (value, value), Unit::Number);
+            assert!((axis.share(value) - 0.5).abs() < 1e-9, "{value}");
+            assert!((2..20).contains(&axis.ticks.len()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_log_axis_spans_whole_decades() {
+        let axis = Axis::logarithmic("", (0.003, 0.7));
+        assert_eq!(labels(&axis), ["0.001", "0.01", "0.1", "1"]);
+        assert!((axis.share(0.01) - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(axis.share(0.0), 0.0);
+        let wide = Axis::logarithmic("", (1e-6, 1e30));
+        assert!(wide.ticks.len() <= 9);
+    }
+
+    #[test]
+    fn short_numbers_keep_four_digits() {
+        let written = [0.87349, 123.4567, 0.0, 1e-9, 123456.0, -0.5].map(short);
+        assert_eq!(
+            written,
+            ["0.8735", "123.5", "0", "1e-9", "123456", "-0.5"] //
+        );
+    }
+}

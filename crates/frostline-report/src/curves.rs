@@ -1,0 +1,303 @@
+use frostline_activations::{Check, Run, Status};
+
+use crate::axis::{Axis, Unit, bounds, drawable, short};
+use crate::colour;
+use crate::error::unit;
+use crate::plot::{Curve, Legend, Plot, Point, pieces};
+use crate::summary::run_names;
+use crate::{Error, RunPictures};
+
+/// One layer's way to what it is in the end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerCurve {
+    /// The layer.
+    pub layer: String,
+    /// Step and similarity to the layer's final self, in `[0, 1]`; by step, ascending.
+    pub points: Vec<(usize, f64)>,
+}
+
+/// What the horizontal axis of a training curve counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// Optimiser steps.
+    Steps,
+    /// Seconds of training, without measuring and testing.
+    Seconds,
+}
+
+/// The training loss of all runs on one plot.
+///
+/// A loss that is not finite leaves a gap. The axis is logarithmic where the losses span more than
+/// three decades. Errors: `Nothing` when no check of any run knows a loss.
+pub fn loss(runs: &[&Run], against: Against) -> Result<String, Error> {
+    let curves = run_curves(runs, against, |check| check.loss, "loss", short);
+    let Some((low, high)) = bounds(values(&curves)) else {
+        return Err(Error::Nothing("No check recorded a loss.".into()));
+    };
+    // Past three decades a linear axis shows the largest loss and a flat line.
+    let y = if low > 0.0 && high / low > 1e3 {
+        Axis::logarithmic("training loss (log)", (low, high))
+    } else {
+        Axis::linear("training loss", padded((low, high)), Unit::Number)
+    };
+    Ok(run_plot("Training loss", runs, against, y, curves))
+}
+
+/// The test accuracy of all runs on one plot, in percent; a ring marks the final accuracy where a run
+/// recorded one.
+///
+/// Errors: `Nothing` when no run knows an accuracy.
+pub fn accuracy(runs: &[&Run], against: Against) -> Result<String, Error> {
+    let mut curves = run_curves(runs, against, |check| check.accuracy, "accuracy", percent);
+    for (curve, run) in curves.iter_mut().zip(runs) {
+        curve.ring = final_accuracy(run, against, &curve.name);
+    }
+    let Some((low, high)) = bounds(values(&curves)) else {
+        return Err(Error::Nothing("No check recorded an accuracy.".into()));
+    };
+    let (low, high) = padded((low, high));
+    let within = (low.max(0.0), high.min(1.0).max(low.max(0.0)));
+    let y = Axis::linear("test accuracy (%)", within, Unit::Percent);
+    Ok(run_plot("Test accuracy", runs, against, y, curves))
+}
+
+/// How much each layer still changes: `1 - similarity` to itself at the previous check, on a
+/// logarithmic axis, against steps.
+///
+/// A layer's curve ends in a ring at the check that froze it: a frozen layer is not measured again.
+/// Errors: `Nothing` when no check has a similarity.
+pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
+    let layers = &run.info.layers;
+    let mut curves: Vec<Curve> = layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| Curve {
+            name: layer.clone(),
+            colour: colour::layer(index, layers.len()),
+            dash: &[],
+            pieces: pieces(measured(run, index).map(|(check, similarity)| {
+                similarity.map(|s| Point {
+                    x: check.step as f64,
+                    y: 1.0 - s,
+                    says: format!("{layer} at step {}: similarity {}", check.step, short(s)),
+                })
+            })),
+            ring: None,
+        })
+        .collect();
+    // Less than this is rounding in single precision.
+    const LEAST: f64 = 1e-6;
+    let changes = values(&curves).filter(|&change| change >= LEAST);
+    let (low, high) = match bounds(changes) {
+        Some(bounds) => bounds,
+        None if values(&curves).next().is_some() => (LEAST, 1e-3),
+        None => {
+            let text = "No check compared a layer with the check before it.";
+            return Err(Error::Nothing(text.into()));
+        }
+    };
+    for (index, curve) in curves.iter_mut().enumerate() {
+        curve.ring = frozen_at(run, index).and_then(|step| {
+            let points = || curve.pieces.iter().flatten();
+            let mut point = points().find(|point| point.x == step as f64)?.clone();
+            point.says = format!("{} frozen at step {step}", curve.name);
+            Some(point)
+        });
+    }
+    let y = Axis::logarithmic("change: 1 − similarity (log)", (low, high));
+    let similarities = y.ticks.iter().map(|(c, _)| similarity_text(1.0 - c));
+    Ok(Plot {
+        label: format!(
+            "{}: change of each layer since the previous check, against step, on a logarithmic axis",
+            run.info.name
+        ),
+        heading: "Change of each layer since the previous check".into(),
+        width: WIDE,
+        x: steps_axis(run, values_x(&curves)),
+        right: Some(("similarity".into(), similarities.collect())),
+        y,
+        curves,
+        legend: Legend::Right,
+    }
+    .svg())
+}
+
+/// The similarity of each layer to its final self, against steps.
+///
+/// Errors: `OutOfRange` for a similarity outside `[0, 1]`, `Nothing` without points.
+pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
+    let layers = &pictures.to_end;
+    let mut curves = Vec::new();
+    for (index, LayerCurve { layer, points }) in layers.iter().enumerate() {
+        let mut drawn = Vec::new();
+        for &(step, similarity) in points {
+            let similarity = unit(similarity, || {
+                format!("the similarity of {layer} at step {step} to its end")
+            })?;
+            drawn.push(Some(Point {
+                x: step as f64,
+                y: similarity,
+                says: format!("{layer} at step {step}: {}", short(similarity)),
+            }));
+        }
+        curves.push(Curve {
+            name: layer.clone(),
+            colour: colour::layer(index, layers.len()),
+            dash: &[],
+            pieces: pieces(drawn.into_iter()),
+            ring: None,
+        });
+    }
+    let Some((low, _)) = bounds(values(&curves)) else {
+        let text = "No layer was compared with itself at the end.";
+        return Err(Error::Nothing(text.into()));
+    };
+    let low = ((low * 10.0).floor() / 10.0).min(0.9);
+    Ok(Plot {
+        label: format!(
+            "{}: similarity of each layer to itself at the end of training, against step",
+            pictures.run.info.name
+        ),
+        heading: "Similarity of each layer to itself at the end".into(),
+        width: WIDE,
+        x: steps_axis(pictures.run, values_x(&curves)),
+        y: Axis::linear("similarity to the layer at the end", (low, 1.0), Unit::Number),
+        right: None,
+        curves,
+        legend: Legend::Right,
+    }
+    .svg())
+}
+
+const WIDE: f64 = 1180.0;
+const HALF: f64 = 586.0;
+
+fn run_curves(
+    runs: &[&Run],
+    against: Against,
+    value: impl Fn(&Check) -> Option<f64>,
+    what: &str,
+    written: impl Fn(f64) -> String,
+) -> Vec<Curve> {
+    let names = run_names(runs);
+    let curve = |(index, (run, name)): (usize, (&&Run, String))| {
+        let (colour, dash) = colour::run(index);
+        let points = run.history.iter().filter_map(|check| {
+            let value = value(check)?;
+            Some(Some(Point {
+                x: position(check.step, check.training_seconds, against),
+                y: value,
+                says: format!("{name} at step {}: {what} {}", check.step, written(value)),
+            }))
+        });
+        Curve {
+            pieces: pieces(points),
+            name: legend_name(run, &name),
+            colour,
+            dash,
+            ring: None,
+        }
+    };
+    runs.iter().zip(names).enumerate().map(curve).collect()
+}
+
+fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Curve>) -> String {
+    let (label, by, unit) = match against {
+        Against::Steps => ("step", "steps", Unit::Count),
+        Against::Seconds => ("training time (s)", "training time", Unit::Number),
+    };
+    let last = bounds(values_x(&curves)).map_or(1.0, |(_, last)| last);
+    let names = run_names(runs).join(", ");
+    Plot {
+        label: format!("{what} against {by}: {names}"),
+        heading: format!("{what} against {by}"),
+        width: HALF,
+        x: Axis::linear(label, (0.0, last.max(0.0)), unit),
+        y,
+        right: None,
+        curves,
+        legend: Legend::Below,
+    }
+    .svg()
+}
+
+fn legend_name(run: &Run, name: &str) -> String {
+    match run.info.outcome.as_ref().map(|end| end.status) {
+        Some(Status::Finished) => name.to_string(),
+        Some(Status::Interrupted) => format!("{name} (interrupted)"),
+        Some(Status::Diverged) => format!("{name} (diverged)"),
+        None => format!("{name} (no end recorded)"),
+    }
+}
+
+fn final_accuracy(run: &Run, against: Against, name: &str) -> Option<Point> {
+    let end = run.info.outcome.as_ref()?;
+    let y = end.accuracy?;
+    let x = position(end.step, end.training_seconds, against);
+    let samples = match end.test_samples {
+        Some(samples) => format!(" of {samples} test samples"),
+        None => String::new(),
+    };
+    (drawable(x) && drawable(y)).then(|| Point {
+        x,
+        y,
+        says: format!("{name}, final: {}{samples}", percent(y)),
+    })
+}
+
+fn position(step: usize, seconds: f64, against: Against) -> f64 {
+    match against {
+        Against::Steps => step as f64,
+        Against::Seconds => seconds,
+    }
+}
+
+/// The checks that measured a layer: those up to the one that froze it.
+fn measured(run: &Run, layer: usize) -> impl Iterator<Item = (&Check, Option<f64>)> {
+    run.history.iter().enumerate().map(move |(index, check)| {
+        let frozen_before = index > 0 && run.history[index - 1].frozen > layer;
+        let similarity = check.similarity.get(layer).copied().flatten();
+        (check, similarity.filter(|_| !frozen_before))
+    })
+}
+
+fn frozen_at(run: &Run, layer: usize) -> Option<usize> {
+    let mut checks = run.history.iter();
+    checks.find(|c| c.frozen > layer).map(|c| c.step)
+}
+
+fn steps_axis(run: &Run, steps: impl Iterator<Item = f64>) -> Axis {
+    let last = bounds(steps).map_or(0.0, |(_, last)| last);
+    let end = run.info.outcome.as_ref().map_or(0, |end| end.step) as f64;
+    Axis::linear("step", (0.0, last.max(end)), Unit::Count)
+}
+
+fn values(curves: &[Curve]) -> impl Iterator<Item = f64> {
+    points(curves).map(|point| point.y)
+}
+
+fn values_x(curves: &[Curve]) -> impl Iterator<Item = f64> {
+    points(curves).map(|point| point.x)
+}
+
+fn points(curves: &[Curve]) -> impl Iterator<Item = &Point> {
+    curves
+        .iter()
+        .flat_map(|curve| curve.pieces.iter().flatten().chain(&curve.ring))
+}
+
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let edge = 0.05 * (high - low);
+    (low - edge, high + edge)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// With every nine that tells it from 1.
+fn similarity_text(similarity: f64) -> String {
+    let text = format!("{similarity:.7}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    text.replace("-0", "0")
+}

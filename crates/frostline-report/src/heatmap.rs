@@ -1,0 +1,294 @@
+use crate::colour::{self, GRID, HATCH, SOFT_INK, UNDEFINED};
+use crate::error::unit;
+use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
+use crate::{Error, RunPictures};
+
+/// The similarity of every layer during training (rows) with every layer at its end (columns), at one
+/// moment. Raghu et al. 2017, arXiv:1706.05806, figure 4.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pane {
+    /// The moment, in optimiser steps.
+    pub step: usize,
+    /// The same as a share of the training, in `[0, 1]`.
+    pub fraction: f64,
+    /// Layers during training, from the input up.
+    pub rows: Vec<String>,
+    /// Layers at the end, from the input up.
+    pub columns: Vec<String>,
+    /// Similarities in `[0, 1]`, `values[row][column]`; none where it is not defined.
+    pub values: Vec<Vec<Option<f64>>>,
+}
+
+/// All panes of a run side by side, on one scale from 0 to 1, the input layer at the bottom left.
+///
+/// Errors: `PaneShape`, `OutOfRange` for a similarity or a fraction outside `[0, 1]`, `Nothing`
+/// without panes or without layers in them.
+pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
+    let panes = &pictures.panes;
+    for pane in panes {
+        check(pane)?;
+    }
+    let rows = panes.iter().map(|pane| pane.rows.len()).max().unwrap_or(0);
+    let widest = panes.iter().map(|pane| pane.columns.len()).max();
+    let columns = widest.unwrap_or(0);
+    if rows == 0 || columns == 0 {
+        let text = "No layers were compared with those at the end.";
+        return Err(Error::Nothing(text.into()));
+    }
+    let grid = Grid::of(panes, rows, columns);
+    let label = format!(
+        "{}: similarity of every layer during training with every layer at the end, at {}",
+        pictures.run.info.name,
+        panes.iter().map(moment).collect::<Vec<_>>().join(", ")
+    );
+    Ok(picture(grid.size(panes.len()), &label, |canvas| {
+        for (index, pane) in panes.iter().enumerate() {
+            draw_pane(canvas, pane, &grid, index);
+        }
+        draw_scale(canvas, &grid);
+    }))
+}
+
+const WIDTH: f64 = 1180.0;
+const EDGE: f64 = 8.0;
+const HEADING: f64 = 30.0;
+const SCALE_ROOM: f64 = 84.0;
+const BETWEEN: f64 = 16.0;
+const AXIS_LABEL: f64 = 22.0;
+const NAME: usize = 18;
+
+/// Where the panes go.
+struct Grid {
+    across: usize,
+    cell: f64,
+    rows: usize,
+    columns: usize,
+    /// Room for the names of rows, left of a pane.
+    row_names: f64,
+    /// Room for the names of columns, below a pane.
+    column_names: f64,
+    upright_names: bool,
+    font: f64,
+}
+
+impl Grid {
+    fn of(panes: &[Pane], rows: usize, columns: usize) -> Self {
+        // Four panes of many layers would leave no room for a name beside its cell.
+        let across = panes.len().min(if columns <= 12 { 4 } else { 2 });
+        let longest = |names: fn(&Pane) -> &[String]| {
+            let names = panes.iter().flat_map(names);
+            let lengths = names.map(|name| name.chars().count().min(NAME));
+            lengths.max().unwrap_or(0)
+        };
+        let longest_row = longest(|pane| &pane.rows);
+        let longest_column = longest(|pane| &pane.columns);
+        let cell_for = |font: f64| {
+            let row_names = text_width(longest_row, font) + 10.0 + AXIS_LABEL;
+            let room = WIDTH - 2.0 * EDGE - SCALE_ROOM - (across - 1) as f64 * BETWEEN;
+            let cell = (room / across as f64 - row_names) / columns as f64;
+            (row_names, cell.min(56.0))
+        };
+        let font = if cell_for(11.0).1 < 13.0 { 9.0 } else { 11.0 };
+        let (row_names, cell) = cell_for(font);
+        let name_width = text_width(longest_column, font);
+        let upright_names = name_width > cell - 2.0;
+        let column_names = if upright_names { name_width } else { font } + 10.0;
+        Grid {
+            across,
+            cell,
+            rows,
+            columns,
+            row_names,
+            column_names,
+            upright_names,
+            font,
+        }
+    }
+
+    fn pane_width(&self) -> f64 {
+        self.row_names + self.cell * self.columns as f64
+    }
+
+    fn pane_height(&self) -> f64 {
+        HEADING + self.cell * self.rows as f64 + self.column_names + AXIS_LABEL
+    }
+
+    fn size(&self, panes: usize) -> (f64, f64) {
+        let (across, down) = (self.across as f64, panes.div_ceil(self.across) as f64);
+        (
+            2.0 * EDGE + across * self.pane_width() + (across - 1.0) * BETWEEN + SCALE_ROOM,
+            2.0 * EDGE + down * self.pane_height() + (down - 1.0) * BETWEEN,
+        )
+    }
+
+    /// The cells of the pane at `index`.
+    fn cells(&self, index: usize, pane: &Pane) -> Area {
+        let (across, down) = ((index % self.across) as f64, (index / self.across) as f64);
+        let left = EDGE + across * (self.pane_width() + BETWEEN) + self.row_names;
+        let top = EDGE + down * (self.pane_height() + BETWEEN) + HEADING;
+        let bottom = top + self.cell * self.rows as f64;
+        Area {
+            left,
+            top: bottom - self.cell * pane.rows.len() as f64,
+            right: left + self.cell * pane.columns.len() as f64,
+            bottom,
+        }
+    }
+}
+
+fn draw_pane(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
+    let cells = grid.cells(index, pane);
+    let heading = format!("{} of training (step {})", moment(pane), pane.step);
+    let above = (cells.left, cells.top - 12.0);
+    canvas.text(&heading, above, Font::left(13.0).bold());
+
+    // Ten by ten is the most that is read as numbers rather than as colours.
+    let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= 20.0;
+    for (row, name) in pane.rows.iter().enumerate() {
+        for (column, end) in pane.columns.iter().enumerate() {
+            // Rounding is allowed to leave [0, 1] by a little; it is not shown.
+            let value = pane.values[row][column].map(|value| value.clamp(0.0, 1.0));
+            let cell = Area {
+                left: cells.left + grid.cell * column as f64,
+                top: cells.bottom - grid.cell * (row + 1) as f64,
+                right: cells.left + grid.cell * (column + 1) as f64,
+                bottom: cells.bottom - grid.cell * row as f64,
+            };
+            draw_cell(canvas, cell, value, printed);
+            let written = value.map_or("not defined".into(), |value| format!("{value:.2}"));
+            canvas.hover(
+                cell,
+                &format!("{name} at {} × {end} at the end: {written}", moment(pane)),
+            );
+        }
+    }
+    canvas.frame(cells, SOFT_INK, 1.0);
+    draw_names(canvas, pane, grid, cells);
+}
+
+fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool) {
+    let Some(value) = value else {
+        canvas.fill(cell, UNDEFINED);
+        let stripes = 3;
+        for stripe in 0..stripes {
+            let share = (stripe as f64 + 0.5) / f64::from(stripes);
+            let (dx, dy) = (share * cell.width(), share * cell.height());
+            let ends = [(cell.left, cell.top + dy), (cell.left + dx, cell.top)];
+            canvas.line(&ends, HATCH, 1.0);
+            let ends = [(cell.left + dx, cell.bottom), (cell.right, cell.top + dy)];
+            canvas.line(&ends, HATCH, 1.0);
+        }
+        return;
+    };
+    let background = colour::similarity(value);
+    canvas.fill(cell, background);
+    if printed {
+        let size = (cell.width() * 0.36).clamp(8.0, 13.0);
+        let font = Font::centre(size).colour(colour::text_on(background));
+        canvas.text(&format!("{value:.2}"), cell.centre(), font);
+    }
+}
+
+fn draw_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
+    // Names that would overlap are thinned; the hover texts have them all.
+    let every = ((grid.font + 1.0) / grid.cell).ceil().max(1.0) as usize;
+    for (row, name) in pane.rows.iter().enumerate().step_by(every) {
+        let y = cells.bottom - grid.cell * (row as f64 + 0.5);
+        let name = shorten(name, NAME);
+        canvas.text(&name, (cells.left - 6.0, y), Font::right(grid.font));
+    }
+    for (column, name) in pane.columns.iter().enumerate().step_by(every) {
+        let x = cells.left + grid.cell * (column as f64 + 0.5);
+        let name = shorten(name, NAME);
+        if grid.upright_names {
+            let font = Font::right(grid.font).upright();
+            canvas.text(&name, (x, cells.bottom + 6.0), font);
+        } else {
+            let below = (x, cells.bottom + 6.0 + grid.font / 2.0);
+            canvas.text(&name, below, Font::centre(grid.font));
+        }
+    }
+    let (x, y) = cells.centre();
+    let below = cells.bottom + grid.column_names + AXIS_LABEL / 2.0;
+    canvas.text("layer at the end", (x, below), Font::centre(11.0));
+    let beside = (cells.left - grid.row_names + AXIS_LABEL / 2.0, y);
+    let font = Font::centre(11.0).upright();
+    canvas.text("layer during training", beside, font);
+}
+
+fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
+    let across = grid.across as f64;
+    let left = EDGE + across * grid.pane_width() + (across - 1.0) * BETWEEN + 22.0;
+    let top = EDGE + HEADING;
+    let bar = Area {
+        left,
+        top,
+        right: left + 14.0,
+        bottom: top + (grid.cell * grid.rows as f64).clamp(60.0, 320.0),
+    };
+    let shades = 64;
+    for shade in 0..shades {
+        let height = bar.height() / f64::from(shades);
+        let bottom = bar.bottom - height * f64::from(shade);
+        let part = Area {
+            // A little overlap hides the seams that smoothing leaves.
+            top: (bottom - height - 0.5).max(bar.top),
+            bottom,
+            ..bar
+        };
+        let middle = (f64::from(shade) + 0.5) / f64::from(shades);
+        canvas.fill(part, colour::similarity(middle));
+    }
+    canvas.frame(bar, GRID, 1.0);
+    for tick in 0..=4 {
+        let share = f64::from(tick) / 4.0;
+        let y = bar.bottom - share * bar.height();
+        canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], SOFT_INK, 1.0);
+        canvas.text(&format!("{share}"), (bar.right + 7.0, y), Font::left(11.0));
+    }
+    let title = (bar.left - 8.0, top - 12.0);
+    canvas.text("similarity", title, Font::left(11.0));
+}
+
+/// `35 %`, or `37.5 %` where the moment is not a whole percent.
+fn moment(pane: &Pane) -> String {
+    let percent = 100.0 * pane.fraction;
+    if (percent - percent.round()).abs() < 0.05 {
+        format!("{percent:.0} %")
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+fn check(pane: &Pane) -> Result<(), Error> {
+    let shape = |row: usize| Error::PaneShape {
+        step: pane.step,
+        rows: pane.rows.len(),
+        columns: pane.columns.len(),
+        row,
+        given: pane.values.len(),
+        values: pane.values.get(row).map_or(0, Vec::len),
+    };
+    unit(pane.fraction, || {
+        format!("the fraction of the pane of step {}", pane.step)
+    })?;
+    if pane.values.len() != pane.rows.len() {
+        return Err(shape(pane.values.len().min(pane.rows.len())));
+    }
+    for (row, values) in pane.values.iter().enumerate() {
+        if values.len() != pane.columns.len() {
+            return Err(shape(row));
+        }
+        for (column, value) in values.iter().enumerate() {
+            if let Some(value) = *value {
+                unit(value, || {
+                    format!(
+                        "the similarity of {} at step {} to {} at the end",
+                        pane.rows[row], pane.step, pane.columns[column]
+                    )
+                })?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Pictures of training runs: what every layer was like while it trained, when it froze, and what that
+//! cost. SVG for one picture, or one HTML page for a comparison of runs.
+//!
+//! ```
+//! use frostline_activations::Run;
+//! use frostline_report::{Page, RunPictures};
+//!
+//! fn page(runs: &[Run]) -> Result<String, frostline_report::Error> {
+//!     let pictures = |run| RunPictures { run, panes: vec![], to_end: vec![] };
+//!     let runs = runs.iter().map(pictures).collect();
+//!     Page { title: "Two runs".into(), notices: vec![], runs }.html()
+//! }
+//! # assert!(page(&[])?.contains("<h1>Two runs</h1>"));
+//! # Ok::<(), frostline_report::Error>(())
+//! ```
+//!
+//! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
+//! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
+//!   of a run, [`loss`] and [`accuracy`] what all runs reached.
+//! - [`Summary`] holds a run's numbers.
+//!
+//! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
+//! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
+
+mod axis;
+mod colour;
+mod curves;
+mod error;
+mod heatmap;
+mod page;
+mod page_tables;
+mod plot;
+mod summary;
+mod svg;
+mod timeline;
+
+pub use curves::{Against, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_previous};
+pub use error::Error;
+pub use heatmap::{Pane, panes};
+pub use page::{Page, RunPictures};
+pub use summary::{FrostLine, Summary, text_table};
+pub use timeline::freeze_timeline;

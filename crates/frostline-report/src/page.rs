@@ -1,0 +1,186 @@
+use frostline_activations::Run;
+
+use crate::page_tables::{checks_table, runs_table, settings_table};
+use crate::summary::{Summary, run_names};
+use crate::svg::escape;
+use crate::{
+    Against, Error, LayerCurve, Pane, accuracy, freeze_timeline, loss, panes, similarity_to_end,
+    similarity_to_previous,
+};
+
+/// What there is to show of a run.
+#[derive(Clone, Debug)]
+pub struct RunPictures<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Layers during training against layers at the end, at a few moments.
+    pub panes: Vec<Pane>,
+    /// Each layer against its final self, from the input up.
+    pub to_end: Vec<LayerCurve>,
+}
+
+/// A page that compares runs: one file that needs no script and no network.
+#[derive(Clone, Debug)]
+pub struct Page<'a> {
+    /// The heading.
+    pub title: String,
+    /// What a reader must know first. The notices and the problems that the runs themselves record
+    /// are shown in any case.
+    pub notices: Vec<String>,
+    /// The runs, in the order of the legends.
+    pub runs: Vec<RunPictures<'a>>,
+}
+
+impl Page<'_> {
+    /// The page. A picture for which nothing was recorded is replaced by a sentence that says so.
+    ///
+    /// Errors: `PaneShape` and `OutOfRange`, for panes and curves that cannot be drawn.
+    pub fn html(&self) -> Result<String, Error> {
+        let runs: Vec<&Run> = self.runs.iter().map(|pictures| pictures.run).collect();
+        let names = run_names(&runs);
+        let title = escape(&self.title);
+        let mut html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
+            include_str!("page.css")
+        );
+        for notice in self.all_notices(&runs, &names) {
+            html += &format!(
+                "<div class=\"notice\" role=\"note\">{}</div>\n",
+                escape(&notice)
+            );
+        }
+        if runs.is_empty() {
+            html += "<p class=\"none\">There are no runs to show.</p>\n";
+        } else {
+            html += "<h2>Runs</h2>\n";
+            html += &runs_table(&runs, &names);
+            html += "<h3>Settings</h3>\n";
+            html += &settings_table(&runs, &names);
+            html += &training_curves(&runs)?;
+        }
+        for (pictures, name) in self.runs.iter().zip(&names) {
+            html += &run_section(pictures, name)?;
+        }
+        html += "</main>\n</body>\n</html>\n";
+        Ok(html)
+    }
+
+    fn all_notices(&self, runs: &[&Run], names: &[String]) -> Vec<String> {
+        let mut notices: Vec<String> = Vec::new();
+        let of_runs = runs.iter().filter_map(|run| run.info.notice.clone());
+        // The same images usually trained every run: said once.
+        for notice in self.notices.iter().cloned().chain(of_runs) {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        for (run, name) in runs.iter().zip(names) {
+            let problems = run.problems.iter();
+            notices.extend(problems.map(|problem| format!("{name}: {problem}")));
+        }
+        notices
+    }
+}
+
+fn training_curves(runs: &[&Run]) -> Result<String, Error> {
+    let mut html = "<h2>Loss and accuracy</h2>\n<h3>Training loss</h3>\n".to_string();
+    html += &pair(
+        [loss(runs, Against::Steps), loss(runs, Against::Seconds)],
+        "Each point is the mean training loss since the check before it; lower is better, and at the \
+         right the curve that is lower at the same time learns faster.",
+    )?;
+    html += "<h3>Test accuracy</h3>\n";
+    html += &pair(
+        [
+            accuracy(runs, Against::Steps),
+            accuracy(runs, Against::Seconds),
+        ],
+        "Higher is better; dots are checks during training, a ring is the final accuracy, which may \
+         be of more samples. Training time leaves measuring and testing out: the table says what \
+         measuring took.",
+    )?;
+    Ok(html)
+}
+
+fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> {
+    let run = pictures.run;
+    let mut html = format!("<h2>{}</h2>\n", escape(name));
+    if let Some(title) = &run.info.title {
+        html += &format!("<p>{}</p>\n", escape(title));
+    }
+    let summary = Summary::of(run);
+    html += &format!(
+        "<p>{}. Frozen layers at the end: {}. Policy: {}. {} samples in the probe.</p>\n",
+        escape(&capitalised(&summary.outcome())),
+        escape(&summary.frozen_text()),
+        escape(&run.info.policy),
+        run.info.probe.samples
+    );
+    html += "<h3>Layers during training against layers at the end</h3>\n";
+    html += &figure(
+        panes(pictures),
+        "Each cell compares a layer at that moment (row) with a layer at the end (column), from 0, \
+         nothing in common, to 1, the same up to an invertible linear map of what was kept; a bright \
+         diagonal means that layers already are what they end up as, and it fills in from the \
+         bottom left when lower layers converge first. Hatched: not defined.",
+    )?;
+    html += "<h3>Similarity of each layer to itself at the end</h3>\n";
+    html += &figure(
+        similarity_to_end(pictures),
+        "A layer whose curve reaches 1 early has converged early; dark curves are layers near the \
+         input, light ones near the output.",
+    )?;
+    html += "<h3>Change since the previous check</h3>\n";
+    html += &figure(
+        similarity_to_previous(run),
+        "Lower is more converged: each grid line down is a tenth of the change (the right axis reads \
+         it as similarity). A ring ends a curve where its layer was frozen; frozen layers are not \
+         measured again.",
+    )?;
+    html += "<h3>Frozen layers</h3>\n";
+    html += &figure(
+        freeze_timeline(&[run]),
+        "Each bar is a layer, the input at the bottom: it is trained while light and frozen while \
+         dark, so the frost line climbs with time.",
+    )?;
+    html += &checks_table(run);
+    Ok(html)
+}
+
+fn pair(pictures: [Result<String, Error>; 2], caption: &str) -> Result<String, Error> {
+    let mut svgs = String::new();
+    for picture in pictures {
+        match picture {
+            Ok(svg) => svgs += &svg,
+            Err(Error::Nothing(text)) => return Ok(nothing(&text)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(format!(
+        "<figure>\n<div class=\"pair\">\n{svgs}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
+    ))
+}
+
+fn figure(picture: Result<String, Error>, caption: &str) -> Result<String, Error> {
+    match picture {
+        Ok(svg) => Ok(format!(
+            "<figure>\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n"
+        )),
+        Err(Error::Nothing(text)) => Ok(nothing(&text)),
+        Err(error) => Err(error),
+    }
+}
+
+fn nothing(text: &str) -> String {
+    format!("<p class=\"none\">{}</p>\n", escape(text))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,143 @@
+use std::collections::BTreeSet;
+
+use frostline_activations::Run;
+
+use crate::axis::{drawable, short};
+use crate::summary::{Summary, seconds_text};
+use crate::svg::escape;
+
+/// One row a run: how well, how long, how much frozen.
+pub(crate) fn runs_table(runs: &[&Run], names: &[String]) -> String {
+    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">run</th>\
+         <th scope=\"col\">outcome</th><th scope=\"col\" class=\"number\">test accuracy</th>\
+         <th scope=\"col\" class=\"number\">training</th>\
+         <th scope=\"col\" class=\"number\">measuring</th><th scope=\"col\">frozen at the end</th>\
+         <th scope=\"col\">steps at each frost line</th></tr></thead>\n<tbody>\n"
+        .to_string();
+    for (run, name) in runs.iter().zip(names) {
+        let summary = Summary::of(run);
+        html += &format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"number\">{}</td>\
+             <td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td></tr>\n",
+            escape(name),
+            escape(&summary.outcome()),
+            escape(&summary.accuracy_text()),
+            seconds_text(summary.training_seconds),
+            seconds_text(summary.measuring_seconds),
+            escape(&summary.frozen_text()),
+            escape(&summary.frost_line_text()),
+        );
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
+/// One row a setting, one column a run; the rows in which runs differ stand out.
+pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
+    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">setting</th>".to_string();
+    for name in names {
+        html += &format!("<th scope=\"col\">{}</th>", escape(name));
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    let mut row = |setting: &str, values: Vec<String>| {
+        let differs = values.iter().any(|value| *value != values[0]);
+        let class = if differs { " class=\"differs\"" } else { "" };
+        html += &format!("<tr><th scope=\"row\">{}</th>", escape(setting));
+        for value in values {
+            html += &format!("<td{class}>{}</td>", escape(&value));
+        }
+        html += "</tr>\n";
+    };
+    let each = |value: &dyn Fn(&Run) -> String| runs.iter().map(|run| value(run)).collect();
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    row("policy", each(&|run| run.info.policy.clone()));
+    row("similarity measure", each(&|run| run.info.measure.clone()));
+    row("layers", each(&|run| run.info.layers.join(", ")));
+    row(
+        "planned length",
+        each(&|run| {
+            let length = run.info.length;
+            let epochs = short(length.epoch(length.steps));
+            format!("{} steps, {epochs} epochs", length.steps)
+        }),
+    );
+    row(
+        "probe",
+        each(&|run| format!("{} samples, {:?}", run.info.probe.samples, run.info.probe.layout)),
+    );
+    row(
+        "seed",
+        each(&|run| or_none(run.info.seed.map(|seed| seed.to_string()))),
+    );
+    row("device", each(&|run| run.info.device.clone()));
+    row(
+        "versions",
+        each(&|run| {
+            let versions = &run.info.versions;
+            format!("frostline {}, Burn {}", versions.frostline, versions.burn)
+        }),
+    );
+    let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.info.settings.keys()).collect();
+    for key in keys {
+        row(key, each(&|run| or_none(run.info.settings.get(key).cloned())));
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
+/// Every check of a run, folded away: the pictures' numbers, for who cannot see them.
+pub(crate) fn checks_table(run: &Run) -> String {
+    if run.history.is_empty() {
+        return String::new();
+    }
+    let mut html = format!(
+        "<details>\n<summary>All {} checks in numbers</summary>\n<div class=\"wide\">\n<table>\n\
+         <thead><tr><th scope=\"col\" class=\"number\">step</th>",
+        run.history.len()
+    );
+    let columns = ["epoch", "learning rate", "loss", "accuracy (%)", "frozen", "decided"];
+    let layers = run.info.layers.iter().map(String::as_str);
+    for column in columns.into_iter().chain(layers) {
+        html += &format!("<th scope=\"col\" class=\"number\">{}</th>", escape(column));
+    }
+    html += "<th scope=\"col\">why</th></tr></thead>\n<tbody>\n";
+    for check in &run.history {
+        let cells = [
+            Some(check.epoch),
+            check.learning_rate,
+            check.loss,
+            check.accuracy.map(|share| 100.0 * share),
+            Some(check.frozen as f64),
+            Some(check.decided as f64),
+        ];
+        html += &format!("<tr><th scope=\"row\" class=\"number\">{}</th>", check.step);
+        for cell in cells.iter().chain(&check.similarity) {
+            let written = match cell {
+                Some(value) if drawable(*value) => short(*value),
+                Some(_) => "not finite".into(),
+                None => "–".into(),
+            };
+            html += &format!("<td class=\"number\">{written}</td>");
+        }
+        html += &format!("<td>{}</td></tr>\n", escape(&check.reason));
+    }
+    html += "</tbody>\n</table>\n</div>\n<p>The layers' columns are their similarity to themselves at \
+         the check before.</p>\n</details>\n";
+    html + &warnings(run)
+}
+
+fn warnings(run: &Run) -> String {
+    let mut list = String::new();
+    let mut count = 0;
+    for check in &run.history {
+        for warning in &check.warnings {
+            list += &format!("<li>step {}: {}</li>\n", check.step, escape(warning));
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return list;
+    }
+    format!(
+        "<details>\n<summary>What makes the similarities less believable ({count})</summary>\n\
+         <ul>\n{list}</ul>\n</details>\n"
+    )
+}

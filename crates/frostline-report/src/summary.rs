@@ -1,0 +1,234 @@
+use std::fmt;
+
+use frostline_activations::{Run, Status};
+
+use crate::axis::drawable;
+
+/// A run in numbers: a row of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The run's name.
+    pub name: String,
+    /// How it ended; none while it runs, or when it was killed.
+    pub status: Option<Status>,
+    /// The steps that were done, as far as they are known.
+    pub step: usize,
+    /// The steps that there were to be.
+    pub planned: usize,
+    /// The last accuracy that is known and finite, in `[0, 1]`.
+    pub accuracy: Option<f64>,
+    /// The number of samples behind that accuracy.
+    pub test_samples: Option<usize>,
+    /// Seconds of training, without measuring and testing.
+    pub training_seconds: Option<f64>,
+    /// Seconds of measuring.
+    pub measuring_seconds: Option<f64>,
+    /// Layers frozen at the end.
+    pub frozen: usize,
+    /// What the policy would have frozen at the end; more than `frozen` in a dry run.
+    pub decided: usize,
+    /// All layers.
+    pub layers: usize,
+    /// How many layers were frozen when, in order; without gaps from step 0 to the end.
+    pub frost_lines: Vec<FrostLine>,
+}
+
+/// The steps at which so many layers were frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrostLine {
+    /// The frozen layers, from the input up.
+    pub layers: usize,
+    /// The first step.
+    pub from: usize,
+    /// The last step.
+    pub to: usize,
+}
+
+impl fmt::Display for FrostLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}–{}", self.layers, self.from, self.to)
+    }
+}
+
+impl Summary {
+    /// The row of a run.
+    pub fn of(run: &Run) -> Self {
+        let (end, last) = (run.info.outcome.as_ref(), run.history.last());
+        let finite = |value: &f64| drawable(*value);
+        let seconds =
+            |at_end: Option<f64>, at_check: Option<f64>| at_end.or(at_check).filter(finite);
+        let at_end = end.and_then(|end| end.accuracy).filter(finite);
+        let checked = || {
+            let mut known = run.history.iter().rev().filter_map(|check| check.accuracy);
+            known.find(finite)
+        };
+        Summary {
+            name: run_name(run),
+            status: end.map(|end| end.status),
+            step: last_step(run),
+            planned: run.info.length.steps,
+            accuracy: at_end.or_else(checked),
+            // The checks do not say how many samples they asked.
+            test_samples: at_end.and(end.and_then(|end| end.test_samples)),
+            training_seconds: seconds(
+                end.map(|end| end.training_seconds),
+                last.map(|check| check.training_seconds),
+            ),
+            measuring_seconds: seconds(
+                end.map(|end| end.measuring_seconds),
+                last.map(|check| check.measuring_seconds),
+            ),
+            frozen: last.map_or(0, |check| check.frozen),
+            decided: last.map_or(0, |check| check.decided),
+            layers: run.info.layers.len(),
+            frost_lines: frost_lines(run),
+        }
+    }
+
+    /// How it ended, in words.
+    pub fn outcome(&self) -> String {
+        match self.status {
+            Some(Status::Finished) => "finished".into(),
+            Some(Status::Interrupted) => {
+                format!("interrupted at step {} of {}", self.step, self.planned)
+            }
+            Some(Status::Diverged) => format!("diverged at step {} of {}", self.step, self.planned),
+            None => format!("no end recorded, step {} of {}", self.step, self.planned),
+        }
+    }
+
+    pub(crate) fn accuracy_text(&self) -> String {
+        match (self.accuracy, self.test_samples) {
+            (Some(share), Some(n)) => format!("{:.2} % (n = {n})", 100.0 * share),
+            (Some(share), None) => format!("{:.2} %", 100.0 * share),
+            (None, _) => "not known".into(),
+        }
+    }
+
+    pub(crate) fn frozen_text(&self) -> String {
+        let frozen = format!("{} of {}", self.frozen, self.layers);
+        if self.decided > self.frozen {
+            format!("{frozen} (dry run: {} decided)", self.decided)
+        } else {
+            frozen
+        }
+    }
+
+    pub(crate) fn frost_line_text(&self) -> String {
+        let lines: Vec<String> = self.frost_lines.iter().map(FrostLine::to_string).collect();
+        match lines.first() {
+            Some(first) => {
+                let first = first.replacen(':', " layers:", 1);
+                [vec![first], lines[1..].to_vec()].concat().join(", ")
+            }
+            None => "no checks".into(),
+        }
+    }
+}
+
+/// The runs as a table of aligned columns, for a terminal.
+pub fn text_table(runs: &[&Run]) -> String {
+    let head = [
+        "run",
+        "outcome",
+        "test accuracy",
+        "training",
+        "measuring",
+        "frozen",
+        "steps at each frost line",
+    ];
+    let mut rows = vec![head.map(String::from)];
+    for (run, name) in runs.iter().zip(run_names(runs)) {
+        let summary = Summary::of(run);
+        rows.push([
+            name,
+            summary.outcome(),
+            summary.accuracy_text(),
+            seconds_text(summary.training_seconds),
+            seconds_text(summary.measuring_seconds),
+            summary.frozen_text(),
+            summary.frost_line_text(),
+        ]);
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut table = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate();
+        let line: Vec<String> = cells
+            .map(|(column, (cell, &width))| {
+                // Control characters would move the cursor, or worse.
+                let cell = cell.replace(char::is_control, " ");
+                match column {
+                    3 | 4 => format!("{cell:>width$}"),
+                    _ => format!("{cell:<width$}"),
+                }
+            })
+            .collect();
+        table.push_str(line.join("  ").trim_end());
+        table.push('\n');
+    }
+    table
+}
+
+/// The runs' names; those that are the same are numbered.
+pub(crate) fn run_names(runs: &[&Run]) -> Vec<String> {
+    let names: Vec<String> = runs.iter().map(|run| run_name(run)).collect();
+    let count = |among: &[String], name: &String| among.iter().filter(|n| *n == name).count();
+    let numbered = |(index, name): (usize, &String)| match count(&names, name) {
+        1 => name.clone(),
+        _ => format!("{name} ({})", count(&names[..=index], name)),
+    };
+    names.iter().enumerate().map(numbered).collect()
+}
+
+pub(crate) fn seconds_text(seconds: Option<f64>) -> String {
+    seconds.map_or("not known".into(), |s| format!("{s:.1} s"))
+}
+
+/// The last step that anything is known of.
+pub(crate) fn last_step(run: &Run) -> usize {
+    let outcome = run.info.outcome.as_ref().map_or(0, |end| end.step);
+    let checked = run.history.iter().map(|check| check.step).max();
+    outcome.max(checked.unwrap_or(0))
+}
+
+fn run_name(run: &Run) -> String {
+    match run.info.name.trim() {
+        "" => "unnamed run".into(),
+        name => name.into(),
+    }
+}
+
+fn frost_lines(run: &Run) -> Vec<FrostLine> {
+    let mut lines: Vec<FrostLine> = Vec::new();
+    if run.history.is_empty() {
+        return lines;
+    }
+    lines.push(FrostLine {
+        layers: 0,
+        from: 0,
+        to: 0,
+    });
+    for check in &run.history {
+        let line = lines.last_mut().expect("one was pushed above");
+        line.to = check.step;
+        if check.frozen != line.layers {
+            lines.push(FrostLine {
+                layers: check.frozen,
+                from: check.step,
+                to: check.step,
+            });
+        }
+    }
+    let line = lines.last_mut().expect("one was pushed above");
+    line.to = line.to.max(last_step(run));
+    // Layers that are frozen before the first step never trained.
+    if lines.len() > 1 && lines[0].to == 0 {
+        lines.remove(0);
+    }
+    lines
+}

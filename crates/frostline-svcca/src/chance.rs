@@ -1,0 +1,151 @@
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+/// What noise of the same shape would give.
+///
+/// # Formula
+/// For independent Gaussian views with `a ≤ b` dimensions and `n` samples, the mean of ρ² is
+/// `q = b / (n - 1)` exactly, and the law of λ = ρ² tends to Wachter's: with `α = a / (n - 1)` and
+/// `β = b / (n - 1)`,
+/// density `√((λ₊ - λ)(λ - λ₋)) / (2π α λ (1 - λ))` between `λ± = (√(α(1 - β)) ± √(β(1 - α)))²`,
+/// and an atom at 1 of mass `max(0, (α + β - 1) / α)`.
+///
+/// Source: Wachter 1980, Annals of Statistics 8(5).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chance {
+    /// Mean ρ of noise.
+    pub mean_rho: f64,
+    /// Mean ρ² of noise, `q`.
+    pub mean_rho2: f64,
+    /// The largest ρ that noise gives: `√λ₊`, or 1 where there is an atom.
+    pub edge: f64,
+    /// The observed mean ρ² freed of chance, `(mean ρ² - q) / (1 - q)`: 0 for noise, 1 for equal
+    /// views.
+    pub corrected: f64,
+}
+
+impl Chance {
+    /// Chance level of views with `x` and `y` kept dimensions, and the observed mean ρ² freed of it.
+    ///
+    /// With no dimension there is nothing to correlate and every field is 0. With `n - 1` or more,
+    /// noise correlates perfectly: 1 for the level, 0 for what's left of the observation.
+    pub fn of(samples: usize, x: usize, y: usize, mean_rho2_observed: f64) -> Chance {
+        let (fewer, more) = (x.min(y), x.max(y));
+        if fewer == 0 {
+            return Chance {
+                mean_rho: 0.0,
+                mean_rho2: 0.0,
+                edge: 0.0,
+                corrected: 0.0,
+            };
+        }
+        if more + 1 >= samples {
+            return Chance {
+                mean_rho: 1.0,
+                mean_rho2: 1.0,
+                edge: 1.0,
+                corrected: 0.0,
+            };
+        }
+        let freedom = (samples - 1) as f64;
+        let (alpha, beta) = (fewer as f64 / freedom, more as f64 / freedom);
+        let law = Wachter::of(alpha, beta);
+        Chance {
+            mean_rho: law.mean_rho(),
+            mean_rho2: beta,
+            edge: if law.atom > 0.0 { 1.0 } else { law.upper },
+            corrected: (mean_rho2_observed - beta) / (1.0 - beta),
+        }
+    }
+}
+
+struct Wachter {
+    alpha: f64,
+    /// Edges of ρ, not of ρ².
+    lower: f64,
+    upper: f64,
+    /// Mass at ρ = 1.
+    atom: f64,
+}
+
+impl Wachter {
+    fn of(alpha: f64, beta: f64) -> Wachter {
+        let (small, large) = ((alpha * (1.0 - beta)).sqrt(), (beta * (1.0 - alpha)).sqrt());
+        Wachter {
+            alpha,
+            lower: (large - small).max(0.0),
+            upper: (large + small).min(1.0),
+            atom: ((alpha + beta - 1.0) / alpha).max(0.0),
+        }
+    }
+
+    /// `∫ ρ dF(ρ)`.
+    ///
+    /// In ρ the density times ρ is `√((ρ₊² - ρ²)(ρ² - ρ₋²)) / (πα(1 - ρ²))`. With
+    /// `ρ = middle + half · cos θ` the two root edges become `half² sin²θ` and the integrand is smooth
+    /// and periodic in θ, where the midpoint rule converges fastest; midpoints also stay clear of
+    /// ρ = 1, where `1 - ρ²` vanishes.
+    fn mean_rho(&self) -> f64 {
+        const POINTS: usize = 2000;
+        let (middle, half) = (
+            (self.upper + self.lower) / 2.0,
+            (self.upper - self.lower) / 2.0,
+        );
+        let step = PI / POINTS as f64;
+        let sum: f64 = (0..POINTS)
+            .map(|i| {
+                let theta = (i as f64 + 0.5) * step;
+                let rho = middle + half * theta.cos();
+                let root = ((self.upper + rho) * (rho + self.lower)).sqrt();
+                (half * theta.sin()).powi(2) * root / (1.0 - rho * rho)
+            })
+            .sum();
+        sum * step / (PI * self.alpha) + self.atom
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_has_a_finite_level_between_0_and_1() {
+        for samples in 2..40 {
+            for x in 0..45 {
+                for y in 0..45 {
+                    let chance = Chance::of(samples, x, y, 0.5);
+                    for level in [chance.mean_rho, chance.mean_rho2, chance.edge] {
+                        assert!(
+                            (0.0..=1.0 + 1e-9).contains(&level),
+                            "{samples} {x} {y} {chance:?}"
+                        );
+                    }
+                    assert!(chance.corrected.is_finite(), "{samples} {x} {y} {chance:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_mean_of_noise_falls_with_the_number_of_samples() {
+        // Independent noise of 32 dimensions a side, drawn many times: means to two digits.
+        for (samples, mean) in [(64, 0.65), (128, 0.43), (320, 0.27)] {
+            let chance = Chance::of(samples, 32, 32, 0.0);
+            assert!(
+                (chance.mean_rho - mean).abs() < 0.01,
+                "{samples}: {}",
+                chance.mean_rho
+            );
+        }
+    }
+
+    #[test]
+    fn more_dimensions_than_the_samples_can_hold_apart_put_an_atom_at_one() {
+        // Two 30-dimensional spaces in 40 dimensions share 20: two thirds of ρ are 1.
+        let chance = Chance::of(41, 30, 30, 1.0);
+        assert_eq!(chance.edge, 1.0);
+        assert!(chance.mean_rho > 2.0 / 3.0 && chance.mean_rho < 1.0);
+        assert_eq!(chance.corrected, 1.0);
+    }
+}

@@ -1,0 +1,114 @@
+//! The small decompositions, on the host in f64. The one file that knows the solver.
+
+use faer::{Mat, MatRef, Side};
+use nalgebra::{DMatrix, DVector};
+
+use crate::Error;
+
+/// Eigenvalues in descending order, none below zero, and the eigenvectors in the same order, of a
+/// symmetric positive semidefinite matrix.
+pub(crate) fn symmetric(matrix: &DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<f64>), Error> {
+    let failed = failure("eigendecomposition", matrix.nrows(), matrix.ncols());
+    finite(matrix.as_slice(), &failed)?;
+    let found = view(matrix)
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| failed())?;
+    let (size, ascending, vectors) = (matrix.nrows(), found.S(), found.U());
+    let values = DVector::from_fn(size, |i, _| ascending[size - 1 - i].max(0.0));
+    let vectors = DMatrix::from_fn(size, size, |row, i| vectors[(row, size - 1 - i)]);
+    finite(values.as_slice(), &failed)?;
+    finite(vectors.as_slice(), &failed)?;
+    Ok((values, vectors))
+}
+
+/// Singular values in descending order and the left singular vectors, `[rows, min(rows, columns)]`,
+/// of a matrix given row by row.
+pub(crate) fn left_singular(
+    row_major: &[f64],
+    rows: usize,
+    columns: usize,
+) -> Result<(DVector<f64>, DMatrix<f64>), Error> {
+    let failed = failure("singular value decomposition", rows, columns);
+    finite(row_major, &failed)?;
+    let matrix = MatRef::from_row_major_slice(row_major, rows, columns);
+    let found = matrix.thin_svd().map_err(|_| failed())?;
+    let (size, values, vectors) = (rows.min(columns), found.S(), found.U());
+    let values = DVector::from_fn(size, |i, _| values[i]);
+    let vectors = DMatrix::from_fn(rows, size, |row, i| vectors[(row, i)]);
+    finite(values.as_slice(), &failed)?;
+    finite(vectors.as_slice(), &failed)?;
+    Ok((values, vectors))
+}
+
+/// Singular values in descending order.
+pub(crate) fn singular_values(matrix: &DMatrix<f64>) -> Result<DVector<f64>, Error> {
+    let failed = failure(
+        "singular value decomposition",
+        matrix.nrows(),
+        matrix.ncols(),
+    );
+    finite(matrix.as_slice(), &failed)?;
+    let values = view(matrix).singular_values().map_err(|_| failed())?;
+    finite(&values, &failed)?;
+    Ok(DVector::from_vec(values))
+}
+
+/// `aᵀ b`, for bases that share no device.
+pub(crate) fn cross(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
+    let product: Mat<f64> = view(a).transpose() * view(b);
+    DMatrix::from_fn(product.nrows(), product.ncols(), |row, column| {
+        product[(row, column)]
+    })
+}
+
+/// The same numbers seen by the solver, without a copy: both keep columns together.
+fn view(matrix: &DMatrix<f64>) -> MatRef<'_, f64> {
+    MatRef::from_column_major_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
+}
+
+fn failure(what: &'static str, rows: usize, columns: usize) -> impl Fn() -> Error {
+    move || Error::DecompositionFailed {
+        what,
+        rows,
+        columns,
+    }
+}
+
+/// A solver that is fed NaN can answer `Ok` with NaN, so both ends are checked.
+fn finite(values: &[f64], failed: &impl Fn() -> Error) -> Result<(), Error> {
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(())
+    } else {
+        Err(failed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_that_is_not_finite_is_an_error_and_not_an_answer() {
+        let mut matrix = DMatrix::identity(3, 3);
+        matrix[(1, 0)] = f64::NAN;
+        assert!(matches!(
+            symmetric(&matrix),
+            Err(Error::DecompositionFailed { .. })
+        ));
+        assert!(matches!(
+            singular_values(&matrix),
+            Err(Error::DecompositionFailed { .. })
+        ));
+        let values = left_singular(matrix.as_slice(), 3, 3);
+        assert!(matches!(values, Err(Error::DecompositionFailed { .. })));
+    }
+
+    #[test]
+    fn eigenvalues_come_largest_first_with_their_vectors() {
+        let (values, vectors) = symmetric(&DMatrix::from_row_slice(2, 2, &[2.0, 1.0, 1.0, 2.0]))
+            .expect("a symmetric matrix");
+        assert!((values[0] - 3.0).abs() < 1e-14 && (values[1] - 1.0).abs() < 1e-14);
+        // (1, 1) belongs to 3, up to sign.
+        assert!((vectors[(0, 0)] - vectors[(1, 0)]).abs() < 1e-14);
+    }
+}

@@ -1,0 +1,49 @@
+//! How similar are two layers? Canonical correlations of their activations, with and without the
+//! singular-vector cut of SVCCA.
+//!
+//! A layer is what its neurons say about the same samples: a `[sample, neuron]` tensor. Two layers
+//! are compared by the correlations of the best-matching directions in the spaces that their
+//! neurons span, so it doesn't matter how many neurons each has, nor in what order or mix.
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use frostline_svcca::{Svcca, svcca};
+//!
+//! let device = Device::flex();
+//! let x = Tensor::<2>::random([500, 10], Distribution::Normal(0.0, 1.0), &device);
+//! let mix = Tensor::<2>::random([10, 16], Distribution::Normal(0.0, 1.0), &device);
+//! let similarity = svcca(&x, &x.clone().matmul(mix), &Svcca::default())?;
+//! assert!(similarity.mean > 0.9);
+//! # Ok::<(), frostline_svcca::Error>(())
+//! ```
+//!
+//! [`svcca`] and [`cca`] compare two tensors. To compare many, make a [`View`] of each, cut it to a
+//! [`Basis`] once, and give the pairs to [`correlations`].
+//!
+//! The products over samples run on the device where the tensor lives, in f64 where the device has
+//! it, else in f32 and summed in f64; the small decompositions run on the host in f64.
+
+mod basis;
+mod centre;
+mod chance;
+mod correlations;
+mod cut;
+mod decompose;
+mod error;
+mod scatter;
+mod view;
+mod warning;
+
+#[cfg(test)]
+mod f32_products;
+#[cfg(test)]
+#[path = "../tests/reference_case/mod.rs"]
+mod reference_case;
+
+pub use basis::Basis;
+pub use chance::Chance;
+pub use correlations::{Correlations, Svcca, cca, correlations, svcca};
+pub use cut::Cut;
+pub use error::Error;
+pub use view::View;
+pub use warning::Warning;

@@ -1,0 +1,99 @@
+//! The reference cases: two `.npy` files and what is expected of them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde_json::Value;
+
+/// One folder of the reference.
+pub(crate) struct Case {
+    /// Folder name.
+    pub(crate) name: String,
+    /// `expected.json`.
+    pub(crate) expected: Value,
+    folder: PathBuf,
+}
+
+impl Case {
+    /// Both views on `device`, in the floats they are stored in.
+    pub(crate) fn views(&self, device: &Device) -> [Tensor<2>; 2] {
+        ["x.npy", "y.npy"].map(|file| read_npy(&self.folder.join(file), device))
+    }
+
+    /// Whether the data is stored as f64.
+    pub(crate) fn is_f64(&self) -> bool {
+        self.expected["dtype"] == "float64"
+    }
+}
+
+/// The dense cases that belong to the repository, in order of name.
+pub(crate) fn own_cases() -> Vec<Case> {
+    dense_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference"))
+}
+
+/// The dense cases beside the repository, more and larger; empty where there are none.
+pub(crate) fn shared_cases() -> Vec<Case> {
+    dense_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference"))
+}
+
+/// A list of numbers.
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
+    let list = value.as_array().expect("a list of numbers");
+    list.iter()
+        .map(|number| number.as_f64().expect("a number"))
+        .collect()
+}
+
+fn dense_cases(folder: &Path) -> Vec<Case> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut cases: Vec<Case> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.is_dir())
+        .map(|folder| {
+            let text = fs::read_to_string(folder.join("expected.json")).expect("expected.json");
+            let expected: Value = serde_json::from_str(&text).expect("JSON");
+            let name = expected["case"].as_str().expect("a name").to_owned();
+            Case {
+                name,
+                expected,
+                folder,
+            }
+        })
+        .filter(|case| case.expected["kind"] == "dense")
+        .collect();
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases
+}
+
+/// Reads what NumPy writes for a matrix of little-endian f32 or f64 in C order (NEP 1).
+fn read_npy(path: &Path, device: &Device) -> Tensor<2> {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00", "{}", path.display());
+    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..start]);
+    assert!(header.contains("'fortran_order': False"), "{header}");
+    let shape: Vec<usize> = header
+        .split(['(', ')'])
+        .nth(1)
+        .expect("a shape")
+        .split(',')
+        .filter_map(|part| part.trim().parse().ok())
+        .collect();
+    let body = &bytes[start..];
+    let (data, dtype) = if header.contains("<f8") {
+        let (words, _) = body.as_chunks::<8>();
+        let values: Vec<f64> = words.iter().map(|word| f64::from_le_bytes(*word)).collect();
+        (TensorData::new(values, shape), DType::F64)
+    } else {
+        assert!(header.contains("<f4"), "{header}");
+        let (words, _) = body.as_chunks::<4>();
+        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        (TensorData::new(values, shape), DType::F32)
+    };
+    Tensor::from_data(data, (device, dtype))
+}

@@ -1,0 +1,49 @@
+//! SVCCA and Freeze Training for the [Burn](https://burn.dev) deep-learning framework: see how a
+//! network's layers converge, and train cheaper by freezing those that have.
+//!
+//! This crate is the one dependency of a user; it passes on what the others make:
+//!
+//! - [`activations`]: name the layers with [`Tap`](prelude::Tap), record them, keep them in a run folder;
+//! - [`svcca`]: compare two layers, `[sample, neuron]` against `[sample, neuron]`;
+//! - [`freeze`]: policies and [`FreezeTraining`](prelude::FreezeTraining) for a training loop;
+//! - [`report`]: pictures and pages.
+//!
+//! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, and [`page`], one HTML
+//! page for any set of runs.
+//!
+//! ```
+//! use burn::tensor::{Device, Distribution, Tensor};
+//! use frostline::prelude::*;
+//!
+//! let x = Tensor::<2>::random([500, 8], Distribution::Normal(0.0, 1.0), &Device::flex());
+//! let (_, activations) = record(|| (x.clone() * 2.0).tap("double"))?;
+//! let similarity = svcca(&activations.view("double")?, &x, &Svcca::default())?;
+//! assert!((similarity.mean - 1.0).abs() < 1e-6);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`.
+
+mod dynamics;
+mod error;
+mod page;
+
+pub use dynamics::{Dynamics, Progress};
+pub use error::Error;
+pub use frostline_activations as activations;
+pub use frostline_freeze as freeze;
+pub use frostline_report as report;
+pub use frostline_svcca as svcca;
+pub use page::page;
+
+/// What a training loop needs, in one `use`.
+pub mod prelude {
+    pub use frostline_activations::{
+        Activations, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status, Tap,
+        record, scope,
+    };
+    pub use frostline_freeze::{
+        Converged, DryRun, FreezePolicy, FreezeTraining, History, Layers, Linear, Never, Step, Tested,
+    };
+    pub use frostline_svcca::{Cut, Svcca, View, cca, svcca};
+}

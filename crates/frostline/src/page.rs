@@ -1,0 +1,51 @@
+use burn::tensor::Device;
+use frostline_activations::Run;
+use frostline_report::{Page, RunPictures};
+use frostline_svcca::Svcca;
+
+use crate::{Dynamics, Error, Progress};
+
+/// The fractions of training at which the article's panes stand.
+const PANES: [f64; 4] = [0.0, 0.35, 0.75, 1.0];
+
+/// One self-contained HTML page that shows and compares these runs.
+///
+/// `device` computes the layer comparisons; `progress` hears of every checkpoint of every run.
+/// Errors: `NoRuns`, `Report`.
+pub fn page(
+    runs: &[Run],
+    device: &Device,
+    mut progress: impl FnMut(Progress),
+) -> Result<String, Error> {
+    let first = runs.first().ok_or(Error::NoRuns)?;
+    let total = runs.iter().map(|run| run.checkpoints().len()).sum();
+    let mut before = 0;
+    let mut notices: Vec<String> = Vec::new();
+    let mut pictures = Vec::new();
+    for run in runs {
+        let measure = Svcca::default();
+        let dynamics = Dynamics::of(run, &PANES, &measure, device, |here| {
+            progress(Progress {
+                done: before + here.done,
+                total,
+            });
+        });
+        before += run.checkpoints().len();
+        notices.extend(run.info.notice.clone());
+        notices.extend(dynamics.problems);
+        pictures.push(RunPictures {
+            run,
+            panes: dynamics.panes,
+            to_end: dynamics.to_end,
+        });
+    }
+    // Runs of one experiment have the same notice: it stands once.
+    let mut told = std::collections::HashSet::new();
+    notices.retain(|notice| told.insert(notice.clone()));
+    let page = Page {
+        title: first.info.title.clone().unwrap_or_else(|| first.info.name.clone()),
+        notices,
+        runs: pictures,
+    };
+    Ok(page.html()?)
+}

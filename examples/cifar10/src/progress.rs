@@ -1,0 +1,74 @@
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use cifar10::train::Moment;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar for work of known length; silent when stderr is no terminal.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(crate) fn new(what: &'static str, unit: &str) -> Self {
+        let bar = ProgressBar::new(0).with_message(what);
+        let template = format!("{{msg}} {{bar:30}} {{pos}}/{{len}} {unit}, {{eta}} left");
+        bar.set_style(ProgressStyle::with_template(&template).expect("the template is a constant"));
+        Bar(bar)
+    }
+
+    pub(crate) fn at(&self, what: &'static str, done: usize, total: usize) {
+        self.0.set_message(what);
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
+    }
+
+    pub(crate) fn clear(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a training: a bar on a terminal, else a line an epoch.
+pub(crate) struct TrainingBar {
+    name: &'static str,
+    bar: ProgressBar,
+    lines: bool,
+    started: Instant,
+    images: usize,
+}
+
+impl TrainingBar {
+    pub(crate) fn new(name: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
+            .expect("the template is a constant");
+        TrainingBar {
+            name,
+            bar: ProgressBar::new(0).with_style(style).with_prefix(name),
+            lines: !std::io::stderr().is_terminal(),
+            started: Instant::now(),
+            images: 0,
+        }
+    }
+
+    pub(crate) fn at(&mut self, moment: Moment) {
+        self.images += moment.images;
+        let per_second = self.images as f64 / self.started.elapsed().as_secs_f64();
+        let accuracy = moment.accuracy.map_or("-".to_string(), |a| format!("{:.1} %", 100.0 * a));
+        let message = format!(
+            "loss {:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen",
+            moment.loss, moment.frozen
+        );
+        self.bar.set_length(moment.steps as u64);
+        self.bar.set_position(moment.step as u64);
+        if self.lines && moment.epoch_ended {
+            let left = self.bar.eta().as_secs();
+            eprintln!(
+                "{}: epoch {}, step {}/{}, {message}, {left} s left",
+                self.name, moment.epoch, moment.step, moment.steps
+            );
+        }
+        self.bar.set_message(message);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish();
+    }
+}

@@ -1,0 +1,194 @@
+//! One training run: a network, with taps, in a hand-written loop under Freeze Training.
+
+use std::path::PathBuf;
+
+use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::module::Module;
+use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, ElementConversion, Int, Tensor};
+use frostline::activations::Outcome;
+use frostline::freeze::Error;
+use frostline::prelude::*;
+
+use crate::data::Images;
+use crate::nets::Net;
+
+/// Images in a batch that is only asked, not trained on.
+const ASKED: usize = 250;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// The learning rate of the first step; it falls to zero along a cosine.
+    pub learning_rate: f64,
+    /// Decides the weights, the order of the images and their augmentation.
+    pub seed: u64,
+    /// Whether training images are shifted and mirrored at random.
+    pub augment: bool,
+    /// Test images that the probe asks at every check.
+    pub probe: usize,
+    /// Test images behind the accuracy after each epoch; all of them at the end.
+    pub tested: usize,
+    /// Epochs from one check to the next.
+    pub check_every: f64,
+}
+
+/// What a run says while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// The epoch that is going on, from 1.
+    pub epoch: usize,
+    /// Images trained on.
+    pub images: usize,
+    /// The loss of the last step.
+    pub loss: f64,
+    /// The latest test accuracy.
+    pub accuracy: Option<f64>,
+    /// Layers frozen.
+    pub frozen: usize,
+    /// Whether this was the last step of its epoch.
+    pub epoch_ended: bool,
+}
+
+/// Trains `net` under `policy` and keeps the run in `folder`. `describe` adds to what the folder says
+/// of the run; `watch` hears of every step and stops the run by answering false.
+pub fn train<N: Net>(
+    mut net: N,
+    [images, unseen]: [&Images; 2],
+    settings: &Settings,
+    policy: Box<dyn FreezePolicy>,
+    folder: PathBuf,
+    describe: impl FnOnce(&mut RunInfo),
+    mut watch: impl FnMut(Moment) -> bool,
+) -> Result<Outcome, Error> {
+    let device = net.devices()[0].clone().autodiff();
+    let length = Length::epochs(settings.epochs, images.len().div_ceil(settings.batch));
+    let tested = unseen.balanced(settings.tested, 0);
+    let probe = Probe::new(batches(&unseen.balanced(settings.probe, 0), &device), N::logits);
+    let mut freezing = FreezeTraining::new(net.layers()?, probe, policy, length)
+        .checking(CheckpointSchedule::EveryEpochs(settings.check_every))
+        .describe(describe)
+        .in_folder(folder)?;
+    freezing.start(&net)?;
+
+    let mut trainer = Trainer::new(settings, length.steps, &device);
+    let (mut step, mut accuracy) = (0, None);
+    for epoch in 1..=settings.epochs {
+        let order = images.order(settings.seed, epoch);
+        let mut batches = order.chunks(settings.batch).peekable();
+        while let Some(indices) = batches.next() {
+            let (pixels, labels) = match settings.augment {
+                true => images.augmented_batch(indices, settings.seed + epoch as u64, &device),
+                false => images.batch(indices, &device),
+            };
+            let trained = trainer.step(net, pixels, labels);
+            net = trained.net;
+            step += 1;
+
+            let epoch_ended = batches.peek().is_none();
+            if epoch_ended {
+                accuracy = Some(freezing.untimed(|| test(&net, &tested)));
+            }
+            let told = Step {
+                step,
+                learning_rate: Some(trained.learning_rate),
+                loss: Some(trained.loss),
+                accuracy: accuracy.filter(|_| epoch_ended),
+            };
+            net = freezing.after_step(net, told)?;
+            let go_on = watch(Moment {
+                step,
+                steps: length.steps,
+                epoch,
+                images: indices.len(),
+                loss: trained.loss,
+                accuracy,
+                frozen: freezing.frozen(),
+                epoch_ended,
+            });
+            if !go_on {
+                return freezing.finish(Status::Interrupted, step, None);
+            }
+        }
+    }
+    let accuracy = freezing.untimed(|| test(&net, unseen));
+    let samples = unseen.len();
+    freezing.finish(Status::Finished, step, Some(Tested { accuracy, samples }))
+}
+
+/// The share of these images that the network classifies correctly.
+pub fn test<N: Net>(net: &N, images: &Images) -> f64 {
+    let net = net.valid();
+    let device = net.devices()[0].clone();
+    let order: Vec<usize> = (0..images.len()).collect();
+    let correct: i64 = order
+        .chunks(ASKED)
+        .map(|indices| {
+            let (pixels, labels) = images.batch(indices, &device);
+            let answers = net.logits(pixels).argmax(1).squeeze_dim::<1>(1);
+            answers.equal(labels).int().sum().into_scalar::<i64>()
+        })
+        .sum();
+    correct as f64 / images.len() as f64
+}
+
+/// Batches of the images in their order, for a probe.
+fn batches(images: &Images, device: &Device) -> Vec<Tensor<4>> {
+    let device = device.clone().without_autodiff();
+    let order: Vec<usize> = (0..images.len()).collect();
+    let batches = order.chunks(ASKED);
+    batches.map(|indices| images.batch(indices, &device).0).collect()
+}
+
+/// SGD with momentum on the cross-entropy, the rate falling along a cosine.
+pub struct Trainer {
+    loss: CrossEntropyLoss,
+    optimizer: ModuleOptimizer,
+    schedule: burn::lr_scheduler::ModuleLrScheduler,
+}
+
+/// A step that has been done.
+pub struct Trained<N> {
+    /// The network after it.
+    pub net: N,
+    /// The loss before it.
+    pub loss: f64,
+    /// Its learning rate.
+    pub learning_rate: LearningRate,
+}
+
+impl Trainer {
+    /// A trainer for so many steps.
+    pub fn new(settings: &Settings, steps: usize, device: &Device) -> Self {
+        let momentum = MomentumConfig::new().with_momentum(0.9);
+        Trainer {
+            loss: CrossEntropyLossConfig::new().init(device),
+            optimizer: SgdConfig::new().with_momentum(Some(momentum)).init(),
+            schedule: CosineAnnealingLrSchedulerConfig::new(settings.learning_rate, steps.max(1))
+                .init()
+                .expect("the arguments let only rates in (0, 1] through"),
+        }
+    }
+
+    /// Forward, backward and update on one batch.
+    pub fn step<N: Net>(&mut self, net: N, images: Tensor<4>, labels: Tensor<1, Int>) -> Trained<N> {
+        let rate = self.schedule.step();
+        let loss = self.loss.forward(net.logits(images), labels);
+        let gradients = GradientsParams::from_grads(loss.backward(), &net);
+        Trained {
+            loss: loss.into_scalar::<f32>().elem(),
+            learning_rate: rate.base(),
+            net: self.optimizer.step(rate, net, gradients),
+        }
+    }
+}
