@@ -1,1 +1,1 @@
-//! Being built.
+//! The tests in `tests/` cross crates: they see the project as its user does.

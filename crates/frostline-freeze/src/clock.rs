@@ -19,12 +19,14 @@ impl Clock {
 
     /// The time since the last call was training.
     pub(crate) fn trained(&mut self) {
-        self.training += self.lap();
+        let lap = self.lap();
+        self.training += lap;
     }
 
     /// The time since the last call was measuring.
     pub(crate) fn measured(&mut self) {
-        self.measuring += self.lap();
+        let lap = self.lap();
+        self.measuring += lap;
     }
 
     /// The time since the last call counts as neither.

@@ -54,12 +54,12 @@ impl Axis {
         let mut ticks = Vec::new();
         for power in (first..=last).step_by(stride as usize) {
             let decade = 10f64.powi(power);
-            ticks.push((decade, short(decade)));
+            ticks.push((decade, in_decades(decade)));
             if power < last {
                 ticks.extend(
                     between
                         .iter()
-                        .map(|digit| (digit * decade, short(digit * decade))),
+                        .map(|digit| (digit * decade, in_decades(digit * decade))),
                 );
             }
         }
@@ -81,10 +81,6 @@ impl Axis {
             (value - self.low) / (self.high - self.low)
         };
         share.clamp(0.0, 1.0)
-    }
-
-    pub(crate) fn low(&self) -> f64 {
-        self.low
     }
 }
 
@@ -158,6 +154,15 @@ fn written(tick: f64, step: f64, largest: f64) -> String {
     match number.trim_start_matches('-').trim_matches(['0', '.']) {
         "" => "0".to_string(),
         _ => number + letter,
+    }
+}
+
+/// A tick of a logarithmic axis.
+fn in_decades(tick: f64) -> String {
+    if (1e-4..1e5).contains(&tick) {
+        short(tick)
+    } else {
+        trimmed(format!("{tick:.2e}"))
     }
 }
 

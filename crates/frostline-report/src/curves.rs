@@ -4,7 +4,8 @@ use crate::axis::{Axis, Unit, bounds, drawable, short};
 use crate::colour;
 use crate::error::unit;
 use crate::plot::{Curve, Legend, Plot, Point, pieces};
-use crate::summary::run_names;
+use crate::summary::{grouped, run_names};
+use crate::svg::shorten;
 use crate::{Error, RunPictures};
 
 /// One layer's way to what it is in the end.
@@ -74,7 +75,7 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
         .map(|(index, layer)| Curve {
             name: layer.clone(),
             colour: colour::layer(index, layers.len()),
-            dash: &[],
+            dash: layer_dash(index),
             pieces: pieces(measured(run, index).map(|(check, similarity)| {
                 similarity.map(|s| Point {
                     x: check.step as f64,
@@ -111,7 +112,7 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
             "{}: change of each layer since the previous check, against step, on a logarithmic axis",
             run.info.name
         ),
-        heading: "Change of each layer since the previous check".into(),
+        heading: format!("Change since the previous check: {}", heading_name(run)),
         width: WIDE,
         x: steps_axis(run, values_x(&curves)),
         right: Some(("similarity".into(), similarities.collect())),
@@ -143,7 +144,7 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
         curves.push(Curve {
             name: layer.clone(),
             colour: colour::layer(index, layers.len()),
-            dash: &[],
+            dash: layer_dash(index),
             pieces: pieces(drawn.into_iter()),
             ring: None,
         });
@@ -158,10 +159,14 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
             "{}: similarity of each layer to itself at the end of training, against step",
             pictures.run.info.name
         ),
-        heading: "Similarity of each layer to itself at the end".into(),
+        heading: format!("Similarity to the end: {}", heading_name(pictures.run)),
         width: WIDE,
         x: steps_axis(pictures.run, values_x(&curves)),
-        y: Axis::linear("similarity to the layer at the end", (low, 1.0), Unit::Number),
+        y: Axis::linear(
+            "similarity to the layer at the end",
+            (low, 1.0),
+            Unit::Number,
+        ),
         right: None,
         curves,
         legend: Legend::Right,
@@ -221,6 +226,19 @@ fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Cu
     .svg()
 }
 
+/// Layers next to each other have nearly the same colour.
+fn layer_dash(index: usize) -> &'static [f64] {
+    if index.is_multiple_of(2) {
+        &[]
+    } else {
+        &[7.0, 3.0]
+    }
+}
+
+fn heading_name(run: &Run) -> String {
+    shorten(&run_names(&[run]).join(""), 80)
+}
+
 fn legend_name(run: &Run, name: &str) -> String {
     match run.info.outcome.as_ref().map(|end| end.status) {
         Some(Status::Finished) => name.to_string(),
@@ -235,7 +253,7 @@ fn final_accuracy(run: &Run, against: Against, name: &str) -> Option<Point> {
     let y = end.accuracy?;
     let x = position(end.step, end.training_seconds, against);
     let samples = match end.test_samples {
-        Some(samples) => format!(" of {samples} test samples"),
+        Some(samples) => format!(" of {} test samples", grouped(samples)),
         None => String::new(),
     };
     (drawable(x) && drawable(y)).then(|| Point {

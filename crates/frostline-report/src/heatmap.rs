@@ -1,6 +1,7 @@
 use crate::colour::{self, GRID, HATCH, SOFT_INK, UNDEFINED};
 use crate::error::unit;
-use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
+use crate::short_names::short_names;
+use crate::svg::{Area, Canvas, Font, picture, text_width};
 use crate::{Error, RunPictures};
 
 /// The similarity of every layer during training (rows) with every layer at its end (columns), at one
@@ -51,9 +52,11 @@ pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
 
 const WIDTH: f64 = 1180.0;
 const EDGE: f64 = 8.0;
-const HEADING: f64 = 30.0;
-const SCALE_ROOM: f64 = 84.0;
-const BETWEEN: f64 = 16.0;
+const HEADING: f64 = 42.0;
+/// What a heading needs, however narrow its pane.
+const HEADING_WIDTH: f64 = 150.0;
+const SCALE_ROOM: f64 = 86.0;
+const BETWEEN: f64 = 20.0;
 const AXIS_LABEL: f64 = 22.0;
 const NAME: usize = 18;
 
@@ -65,6 +68,8 @@ struct Grid {
     columns: usize,
     /// Room for the names of rows, left of a pane.
     row_names: f64,
+    /// All panes have the same rows: named once, at the left.
+    rows_named_once: bool,
     /// Room for the names of columns, below a pane.
     column_names: f64,
     upright_names: bool,
@@ -75,17 +80,20 @@ impl Grid {
     fn of(panes: &[Pane], rows: usize, columns: usize) -> Self {
         // Four panes of many layers would leave no room for a name beside its cell.
         let across = panes.len().min(if columns <= 12 { 4 } else { 2 });
+        let rows_named_once = panes.iter().all(|pane| pane.rows == panes[0].rows);
+        let named = if rows_named_once { 1.0 } else { across as f64 };
         let longest = |names: fn(&Pane) -> &[String]| {
-            let names = panes.iter().flat_map(names);
-            let lengths = names.map(|name| name.chars().count().min(NAME));
+            let names = panes.iter().flat_map(|pane| short_names(names(pane), NAME));
+            let lengths = names.map(|name| name.chars().count());
             lengths.max().unwrap_or(0)
         };
         let longest_row = longest(|pane| &pane.rows);
         let longest_column = longest(|pane| &pane.columns);
         let cell_for = |font: f64| {
             let row_names = text_width(longest_row, font) + 10.0 + AXIS_LABEL;
-            let room = WIDTH - 2.0 * EDGE - SCALE_ROOM - (across - 1) as f64 * BETWEEN;
-            let cell = (room / across as f64 - row_names) / columns as f64;
+            let between = (across - 1) as f64 * BETWEEN;
+            let room = WIDTH - 2.0 * EDGE - SCALE_ROOM - between - named * row_names;
+            let cell = room / (across * columns) as f64;
             (row_names, cell.min(56.0))
         };
         let font = if cell_for(11.0).1 < 13.0 { 9.0 } else { 11.0 };
@@ -99,6 +107,7 @@ impl Grid {
             rows,
             columns,
             row_names,
+            rows_named_once,
             column_names,
             upright_names,
             font,
@@ -106,25 +115,31 @@ impl Grid {
     }
 
     fn pane_width(&self) -> f64 {
-        self.row_names + self.cell * self.columns as f64
+        (self.cell * self.columns as f64).max(HEADING_WIDTH)
     }
 
     fn pane_height(&self) -> f64 {
         HEADING + self.cell * self.rows as f64 + self.column_names + AXIS_LABEL
     }
 
+    /// The left side of the cells in the column of panes `across`, as if the scale were one of them.
+    fn left(&self, across: usize) -> f64 {
+        let named = if self.rows_named_once { 1 } else { across + 1 };
+        EDGE + named as f64 * self.row_names + across as f64 * (self.pane_width() + BETWEEN)
+    }
+
     fn size(&self, panes: usize) -> (f64, f64) {
-        let (across, down) = (self.across as f64, panes.div_ceil(self.across) as f64);
+        let down = panes.div_ceil(self.across) as f64;
         (
-            2.0 * EDGE + across * self.pane_width() + (across - 1.0) * BETWEEN + SCALE_ROOM,
+            self.left(self.across - 1) + self.pane_width() + SCALE_ROOM + EDGE,
             2.0 * EDGE + down * self.pane_height() + (down - 1.0) * BETWEEN,
         )
     }
 
     /// The cells of the pane at `index`.
     fn cells(&self, index: usize, pane: &Pane) -> Area {
-        let (across, down) = ((index % self.across) as f64, (index / self.across) as f64);
-        let left = EDGE + across * (self.pane_width() + BETWEEN) + self.row_names;
+        let left = self.left(index % self.across);
+        let down = (index / self.across) as f64;
         let top = EDGE + down * (self.pane_height() + BETWEEN) + HEADING;
         let bottom = top + self.cell * self.rows as f64;
         Area {
@@ -134,13 +149,20 @@ impl Grid {
             bottom,
         }
     }
+
+    fn names_rows(&self, index: usize) -> bool {
+        !self.rows_named_once || index.is_multiple_of(self.across)
+    }
 }
 
 fn draw_pane(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
     let cells = grid.cells(index, pane);
-    let heading = format!("{} of training (step {})", moment(pane), pane.step);
-    let above = (cells.left, cells.top - 12.0);
+    let heading = format!("{} of training", moment(pane));
+    let above = (cells.left, cells.top - 27.0);
     canvas.text(&heading, above, Font::left(13.0).bold());
+    let step = format!("step {}", pane.step);
+    let font = Font::left(11.0).colour(SOFT_INK);
+    canvas.text(&step, (cells.left, cells.top - 11.0), font);
 
     // Ten by ten is the most that is read as numbers rather than as colours.
     let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= 20.0;
@@ -163,7 +185,10 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
         }
     }
     canvas.frame(cells, SOFT_INK, 1.0);
-    draw_names(canvas, pane, grid, cells);
+    if grid.names_rows(index) {
+        draw_row_names(canvas, pane, grid, cells);
+    }
+    draw_column_names(canvas, pane, grid, cells);
 }
 
 fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool) {
@@ -189,42 +214,52 @@ fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool)
     }
 }
 
-fn draw_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
-    // Names that would overlap are thinned; the hover texts have them all.
-    let every = ((grid.font + 1.0) / grid.cell).ceil().max(1.0) as usize;
-    for (row, name) in pane.rows.iter().enumerate().step_by(every) {
+fn draw_row_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
+    let names = short_names(&pane.rows, NAME);
+    for (row, name) in names.iter().enumerate().step_by(thinned(grid)) {
         let y = cells.bottom - grid.cell * (row as f64 + 0.5);
-        let name = shorten(name, NAME);
-        canvas.text(&name, (cells.left - 6.0, y), Font::right(grid.font));
+        canvas.text(name, (cells.left - 6.0, y), Font::right(grid.font));
     }
-    for (column, name) in pane.columns.iter().enumerate().step_by(every) {
-        let x = cells.left + grid.cell * (column as f64 + 0.5);
-        let name = shorten(name, NAME);
-        if grid.upright_names {
-            let font = Font::right(grid.font).upright();
-            canvas.text(&name, (x, cells.bottom + 6.0), font);
-        } else {
-            let below = (x, cells.bottom + 6.0 + grid.font / 2.0);
-            canvas.text(&name, below, Font::centre(grid.font));
-        }
-    }
-    let (x, y) = cells.centre();
-    let below = cells.bottom + grid.column_names + AXIS_LABEL / 2.0;
-    canvas.text("layer at the end", (x, below), Font::centre(11.0));
-    let beside = (cells.left - grid.row_names + AXIS_LABEL / 2.0, y);
+    let beside = (
+        cells.left - grid.row_names + AXIS_LABEL / 2.0,
+        cells.centre().1,
+    );
     let font = Font::centre(11.0).upright();
     canvas.text("layer during training", beside, font);
 }
 
+fn draw_column_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
+    let names = short_names(&pane.columns, NAME);
+    for (column, name) in names.iter().enumerate().step_by(thinned(grid)) {
+        let x = cells.left + grid.cell * (column as f64 + 0.5);
+        if grid.upright_names {
+            let font = Font::right(grid.font).upright();
+            canvas.text(name, (x, cells.bottom + 6.0), font);
+        } else {
+            let below = (x, cells.bottom + 6.0 + grid.font / 2.0);
+            canvas.text(name, below, Font::centre(grid.font));
+        }
+    }
+    let below = (
+        cells.centre().0,
+        cells.bottom + grid.column_names + AXIS_LABEL / 2.0,
+    );
+    canvas.text("layer at the end", below, Font::centre(11.0));
+}
+
+/// Every how many-th name there is room for; the hover texts have them all.
+fn thinned(grid: &Grid) -> usize {
+    ((grid.font + 1.0) / grid.cell).ceil().max(1.0) as usize
+}
+
 fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
-    let across = grid.across as f64;
-    let left = EDGE + across * grid.pane_width() + (across - 1.0) * BETWEEN + 22.0;
+    let left = grid.left(grid.across - 1) + grid.pane_width() + 26.0;
     let top = EDGE + HEADING;
     let bar = Area {
         left,
         top,
         right: left + 14.0,
-        bottom: top + (grid.cell * grid.rows as f64).clamp(60.0, 320.0),
+        bottom: top + (grid.cell * grid.rows as f64).clamp(56.0, 320.0),
     };
     let shades = 64;
     for shade in 0..shades {
@@ -246,7 +281,7 @@ fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
         canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], SOFT_INK, 1.0);
         canvas.text(&format!("{share}"), (bar.right + 7.0, y), Font::left(11.0));
     }
-    let title = (bar.left - 8.0, top - 12.0);
+    let title = (bar.left, top - 11.0);
     canvas.text("similarity", title, Font::left(11.0));
 }
 

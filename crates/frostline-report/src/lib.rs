@@ -30,6 +30,7 @@ mod heatmap;
 mod page;
 mod page_tables;
 mod plot;
+mod short_names;
 mod summary;
 mod svg;
 mod timeline;

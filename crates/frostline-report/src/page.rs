@@ -1,7 +1,7 @@
 use frostline_activations::Run;
 
 use crate::page_tables::{checks_table, runs_table, settings_table};
-use crate::summary::{Summary, run_names};
+use crate::summary::{Summary, grouped, run_names};
 use crate::svg::escape;
 use crate::{
     Against, Error, LayerCurve, Pane, accuracy, freeze_timeline, loss, panes, similarity_to_end,
@@ -88,8 +88,8 @@ fn training_curves(runs: &[&Run]) -> Result<String, Error> {
     let mut html = "<h2>Loss and accuracy</h2>\n<h3>Training loss</h3>\n".to_string();
     html += &pair(
         [loss(runs, Against::Steps), loss(runs, Against::Seconds)],
-        "Each point is the mean training loss since the check before it; lower is better, and at the \
-         right the curve that is lower at the same time learns faster.",
+        "Each point is the mean training loss since the check before it; lower is better, and in the \
+         right plot the lower curve has learnt more in the same time.",
     )?;
     html += "<h3>Test accuracy</h3>\n";
     html += &pair(
@@ -106,7 +106,7 @@ fn training_curves(runs: &[&Run]) -> Result<String, Error> {
 
 fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> {
     let run = pictures.run;
-    let mut html = format!("<h2>{}</h2>\n", escape(name));
+    let mut html = format!("<section class=\"run\">\n<h2>{}</h2>\n", escape(name));
     if let Some(title) = &run.info.title {
         html += &format!("<p>{}</p>\n", escape(title));
     }
@@ -116,7 +116,7 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
         escape(&capitalised(&summary.outcome())),
         escape(&summary.frozen_text()),
         escape(&run.info.policy),
-        run.info.probe.samples
+        grouped(run.info.probe.samples)
     );
     html += "<h3>Layers during training against layers at the end</h3>\n";
     html += &figure(
@@ -135,8 +135,8 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
     html += "<h3>Change since the previous check</h3>\n";
     html += &figure(
         similarity_to_previous(run),
-        "Lower is more converged: each grid line down is a tenth of the change (the right axis reads \
-         it as similarity). A ring ends a curve where its layer was frozen; frozen layers are not \
+        "Lower is more converged; the axis is logarithmic, and its right side reads the change as \
+         similarity. A ring ends a curve where its layer was frozen; frozen layers are not \
          measured again.",
     )?;
     html += "<h3>Frozen layers</h3>\n";
@@ -146,6 +146,7 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
          dark, so the frost line climbs with time.",
     )?;
     html += &checks_table(run);
+    html += "</section>\n";
     Ok(html)
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use frostline_activations::Run;
 
 use crate::axis::{drawable, short};
-use crate::summary::{Summary, seconds_text};
+use crate::summary::{Summary, grouped, seconds_text};
 use crate::svg::escape;
 
 /// One row a run: how well, how long, how much frozen.
@@ -25,7 +25,10 @@ pub(crate) fn runs_table(runs: &[&Run], names: &[String]) -> String {
             seconds_text(summary.training_seconds),
             seconds_text(summary.measuring_seconds),
             escape(&summary.frozen_text()),
-            escape(&summary.frost_line_text()),
+            // A line breaks between frost lines only: no-break space, word joiners.
+            escape(&summary.frost_line_text())
+                .replace(": ", ":&#160;")
+                .replace('–', "&#8288;–&#8288;"),
         );
     }
     html + "</tbody>\n</table>\n</div>\n"
@@ -33,7 +36,8 @@ pub(crate) fn runs_table(runs: &[&Run], names: &[String]) -> String {
 
 /// One row a setting, one column a run; the rows in which runs differ stand out.
 pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
-    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">setting</th>".to_string();
+    let mut html =
+        "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">setting</th>".to_string();
     for name in names {
         html += &format!("<th scope=\"col\">{}</th>", escape(name));
     }
@@ -47,40 +51,67 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
         }
         html += "</tr>\n";
     };
-    let each = |value: &dyn Fn(&Run) -> String| runs.iter().map(|run| value(run)).collect();
+    let each =
+        |value: &dyn Fn(&Run) -> String| runs.iter().map(|run| value(run)).collect::<Vec<_>>();
     let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".into());
-    row("policy", each(&|run| run.info.policy.clone()));
-    row("similarity measure", each(&|run| run.info.measure.clone()));
-    row("layers", each(&|run| run.info.layers.join(", ")));
+    row("policy", each(&|run: &Run| run.info.policy.clone()));
+    row(
+        "similarity measure",
+        each(&|run: &Run| run.info.measure.clone()),
+    );
+    row("layers", each(&|run: &Run| layers_text(&run.info.layers)));
     row(
         "planned length",
-        each(&|run| {
+        each(&|run: &Run| {
             let length = run.info.length;
             let epochs = short(length.epoch(length.steps));
-            format!("{} steps, {epochs} epochs", length.steps)
+            format!("{} steps, {epochs} epochs", grouped(length.steps))
         }),
     );
     row(
         "probe",
-        each(&|run| format!("{} samples, {:?}", run.info.probe.samples, run.info.probe.layout)),
+        each(&|run: &Run| {
+            format!(
+                "{} samples, {:?}",
+                grouped(run.info.probe.samples),
+                run.info.probe.layout
+            )
+        }),
     );
     row(
         "seed",
-        each(&|run| or_none(run.info.seed.map(|seed| seed.to_string()))),
+        each(&|run: &Run| or_none(run.info.seed.map(|seed| seed.to_string()))),
     );
-    row("device", each(&|run| run.info.device.clone()));
+    row("device", each(&|run: &Run| run.info.device.clone()));
     row(
         "versions",
-        each(&|run| {
+        each(&|run: &Run| {
             let versions = &run.info.versions;
             format!("frostline {}, Burn {}", versions.frostline, versions.burn)
         }),
     );
-    let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.info.settings.keys()).collect();
+    let keys: BTreeSet<&String> = runs
+        .iter()
+        .flat_map(|run| run.info.settings.keys())
+        .collect();
     for key in keys {
-        row(key, each(&|run| or_none(run.info.settings.get(key).cloned())));
+        row(
+            key,
+            each(&|run: &Run| or_none(run.info.settings.get(key).cloned())),
+        );
     }
     html + "</tbody>\n</table>\n</div>\n"
+}
+
+fn layers_text(layers: &[String]) -> String {
+    match layers {
+        [] => "none".into(),
+        // The pictures of the run name them all.
+        [first, .., last] if layers.len() > 12 => {
+            format!("{}, from {first} to {last}", layers.len())
+        }
+        _ => layers.join(", "),
+    }
 }
 
 /// Every check of a run, folded away: the pictures' numbers, for who cannot see them.
@@ -93,7 +124,14 @@ pub(crate) fn checks_table(run: &Run) -> String {
          <thead><tr><th scope=\"col\" class=\"number\">step</th>",
         run.history.len()
     );
-    let columns = ["epoch", "learning rate", "loss", "accuracy (%)", "frozen", "decided"];
+    let columns = [
+        "epoch",
+        "learning rate",
+        "loss",
+        "accuracy (%)",
+        "frozen",
+        "decided",
+    ];
     let layers = run.info.layers.iter().map(String::as_str);
     for column in columns.into_iter().chain(layers) {
         html += &format!("<th scope=\"col\" class=\"number\">{}</th>", escape(column));

@@ -2,7 +2,8 @@ use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, drawable};
 use crate::colour::{GRID, INK, SOFT_INK};
-use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
+use crate::short_names::short_names;
+use crate::svg::{Area, Canvas, Font, picture, text_width};
 
 /// Curves over two axes.
 pub(crate) struct Plot {
@@ -41,7 +42,7 @@ pub(crate) struct Point {
 pub(crate) enum Legend {
     /// In rows below: for names in no order.
     Below,
-    /// In columns at the right, the first name at the bottom, as deep layers lie above shallow ones.
+    /// In a column at the right, the first name at the bottom, as deep layers lie above shallow ones.
     Right,
 }
 
@@ -62,6 +63,7 @@ const TEXT: f64 = 12.0;
 const ROW: f64 = 18.0;
 const KEY: f64 = 30.0;
 const HEADING: f64 = 34.0;
+const LEFT: f64 = 76.0;
 const PLOT_HEIGHT: f64 = 310.0;
 const BELOW_AXIS: f64 = 48.0;
 
@@ -79,7 +81,7 @@ impl Plot {
             }
         };
         let frame = Area {
-            left: 68.0,
+            left: LEFT,
             top: HEADING,
             right: self.width - 18.0 - legend_width - if self.right.is_some() { 64.0 } else { 0.0 },
             bottom: HEADING + PLOT_HEIGHT,
@@ -102,7 +104,8 @@ impl Plot {
                 Legend::Below => (frame.left, frame.bottom + BELOW_AXIS),
                 Legend::Right => (self.width - legend_width, frame.top),
             };
-            for (entry, curve) in legend.iter().zip(&self.curves) {
+            for entry in &legend {
+                let curve = &self.curves[entry.curve];
                 let (x, y) = (corner.0 + entry.at.0, corner.1 + entry.at.1 + ROW / 2.0);
                 let key = [(x, y), (x + KEY - 6.0, y)];
                 canvas.dashed(&key, curve.colour, 2.5, curve.dash);
@@ -139,7 +142,7 @@ impl Plot {
         let (x, y) = frame.centre();
         let label = Font::centre(TEXT).colour(INK);
         canvas.text(&self.x.label, (x, frame.bottom + 34.0), label);
-        canvas.text(&self.y.label, (14.0, y), label.upright());
+        canvas.text(&self.y.label, (12.0, y), label.upright());
         if let Some((text, _)) = &self.right {
             canvas.text(text, (frame.right + 56.0, y), label.upright());
         }
@@ -185,68 +188,63 @@ impl Plot {
     fn legend_entries(&self) -> Vec<Entry> {
         match self.legend {
             Legend::Below => self.rows(),
-            Legend::Right => self.columns(),
+            Legend::Right => self.column(),
         }
     }
 
     fn rows(&self) -> Vec<Entry> {
-        let room = self.width - 68.0 - 18.0;
+        let room = self.width - LEFT - 18.0;
         let (mut x, mut y) = (0.0, 0.0);
         let mut entries = Vec::new();
-        for curve in &self.curves {
-            let entry = Entry::new(&curve.name, 60);
+        for (curve, name) in self.short_names(60).into_iter().enumerate() {
+            let mut entry = Entry::new(curve, name);
             if x > 0.0 && x + entry.width > room {
                 (x, y) = (0.0, y + ROW);
             }
-            let width = entry.width;
-            entries.push(entry.at((x, y)));
-            x += width + 16.0;
+            entry.at = (x, y);
+            x += entry.width + 16.0;
+            entries.push(entry);
         }
         entries
     }
 
-    fn columns(&self) -> Vec<Entry> {
-        let per_column = ((PLOT_HEIGHT / ROW) as usize).max(1);
-        let columns = self.curves.len().div_ceil(per_column).max(1);
-        let per_column = self.curves.len().div_ceil(columns);
-        let mut entries: Vec<Entry> = self
-            .curves
-            .iter()
-            .map(|curve| Entry::new(&curve.name, 22))
+    fn column(&self) -> Vec<Entry> {
+        // More names than rows are thinned: the colours in between are in order, and the hover texts
+        // have every name.
+        let every = self.curves.len().div_ceil((PLOT_HEIGHT / ROW) as usize);
+        let names = self.short_names(24).into_iter().enumerate();
+        let mut entries: Vec<Entry> = names
+            .step_by(every.max(1))
+            .map(|(curve, name)| Entry::new(curve, name))
             .collect();
-        let wide = entries.iter().map(|entry| entry.width).fold(0.0, f64::max) + 14.0;
-        let last = entries.len().saturating_sub(1);
-        for (index, entry) in entries.iter_mut().enumerate() {
-            let from_top = last - index;
-            entry.at = (
-                14.0 + (from_top / per_column) as f64 * wide,
-                (from_top % per_column) as f64 * ROW,
-            );
+        for (from_top, entry) in entries.iter_mut().rev().enumerate() {
+            entry.at = (14.0, from_top as f64 * ROW);
         }
         entries
+    }
+
+    fn short_names(&self, room: usize) -> Vec<String> {
+        let names: Vec<String> = self.curves.iter().map(|c| c.name.clone()).collect();
+        short_names(&names, room)
     }
 }
 
-/// A name in the legend, its place relative to the legend's corner.
+/// A curve's name in the legend, its place relative to the legend's corner.
 struct Entry {
+    curve: usize,
     text: String,
     width: f64,
     at: (f64, f64),
 }
 
 impl Entry {
-    fn new(name: &str, room: usize) -> Self {
-        let text = shorten(name, room);
+    fn new(curve: usize, text: String) -> Self {
         let width = KEY + text_width(text.chars().count(), TEXT);
         Entry {
+            curve,
             text,
             width,
             at: (0.0, 0.0),
         }
-    }
-
-    fn at(mut self, at: (f64, f64)) -> Self {
-        self.at = at;
-        self
     }
 }

@@ -46,7 +46,11 @@ pub struct FrostLine {
 
 impl fmt::Display for FrostLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}–{}", self.layers, self.from, self.to)
+        if self.from == self.to {
+            write!(f, "{}: from {}", self.layers, self.from)
+        } else {
+            write!(f, "{}: {}–{}", self.layers, self.from, self.to)
+        }
     }
 }
 
@@ -87,19 +91,20 @@ impl Summary {
 
     /// How it ended, in words.
     pub fn outcome(&self) -> String {
+        let (step, planned) = (grouped(self.step), grouped(self.planned));
         match self.status {
             Some(Status::Finished) => "finished".into(),
             Some(Status::Interrupted) => {
-                format!("interrupted at step {} of {}", self.step, self.planned)
+                format!("interrupted at step {step} of {planned}")
             }
-            Some(Status::Diverged) => format!("diverged at step {} of {}", self.step, self.planned),
-            None => format!("no end recorded, step {} of {}", self.step, self.planned),
+            Some(Status::Diverged) => format!("diverged at step {step} of {planned}"),
+            None => format!("no end recorded, step {step} of {planned}"),
         }
     }
 
     pub(crate) fn accuracy_text(&self) -> String {
         match (self.accuracy, self.test_samples) {
-            (Some(share), Some(n)) => format!("{:.2} % (n = {n})", 100.0 * share),
+            (Some(share), Some(n)) => format!("{:.2} % ({} samples)", 100.0 * share, grouped(n)),
             (Some(share), None) => format!("{:.2} %", 100.0 * share),
             (None, _) => "not known".into(),
         }
@@ -185,6 +190,20 @@ pub(crate) fn run_names(runs: &[&Run]) -> Vec<String> {
     names.iter().enumerate().map(numbered).collect()
 }
 
+/// With a comma between thousands.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut groups: Vec<&str> = vec![&digits[..first]];
+    groups.extend(
+        (first..digits.len())
+            .step_by(3)
+            .map(|at| &digits[at..at + 3]),
+    );
+    groups.retain(|group| !group.is_empty());
+    groups.join(",")
+}
+
 pub(crate) fn seconds_text(seconds: Option<f64>) -> String {
     seconds.map_or("not known".into(), |s| format!("{s:.1} s"))
 }
@@ -231,4 +250,18 @@ fn frost_lines(run: &Run) -> Vec<FrostLine> {
         lines.remove(0);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_kept_apart() {
+        let written = [0, 999, 1000, 10_000, 123_456, 5_000_000].map(grouped);
+        assert_eq!(
+            written,
+            ["0", "999", "1,000", "10,000", "123,456", "5,000,000"]
+        );
+    }
 }

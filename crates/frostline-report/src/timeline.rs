@@ -3,7 +3,8 @@ use frostline_activations::{Run, Status};
 use crate::Error;
 use crate::axis::{Axis, Unit};
 use crate::colour::{FROZEN, GRID, INK, SOFT_INK, TRAINED, WOULD_FREEZE};
-use crate::summary::{last_step, run_names};
+use crate::short_names::short_names;
+use crate::summary::{grouped, last_step, run_names};
 use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
 
 /// Which layers are frozen when: one band a run, the input layer at its bottom, all on one axis of
@@ -32,8 +33,8 @@ pub fn freeze_timeline(runs: &[&Run]) -> Result<String, Error> {
 
     let longest = bands
         .iter()
-        .flat_map(|(run, _)| &run.info.layers)
-        .map(|layer| layer.chars().count().min(NAME))
+        .flat_map(|(run, _)| short_names(&run.info.layers, NAME))
+        .map(|layer| layer.chars().count())
         .max()
         .unwrap_or(0);
     let left = 34.0 + text_width(longest, FONT);
@@ -118,11 +119,11 @@ fn draw_key(canvas: &mut Canvas, left: f64, dry: bool) {
 
 fn draw_band(canvas: &mut Canvas, run: &Run, frame: Area, x: &Axis, row: f64) {
     let place = |step: usize| frame.left + x.share(step as f64) * frame.width();
+    let shown = short_names(&run.info.layers, NAME);
     for (layer, name) in run.info.layers.iter().enumerate() {
         let bottom = frame.bottom - row * layer as f64;
         let middle = (frame.left - 8.0, bottom - row / 2.0);
-        let shown = shorten(name, NAME);
-        canvas.text(&shown, middle, Font::right(FONT));
+        canvas.text(&shown[layer], middle, Font::right(FONT));
         for (state, from, to) in spans(run, layer) {
             let bar = Area {
                 left: place(from),
@@ -137,7 +138,11 @@ fn draw_band(canvas: &mut Canvas, run: &Run, frame: Area, x: &Axis, row: f64) {
     }
     for (value, text) in &x.ticks {
         let at = frame.left + x.share(*value) * frame.width();
-        canvas.line(&[(at, frame.bottom), (at, frame.bottom + 4.0)], SOFT_INK, 1.0);
+        canvas.line(
+            &[(at, frame.bottom), (at, frame.bottom + 4.0)],
+            SOFT_INK,
+            1.0,
+        );
         canvas.text(text, (at, frame.bottom + 13.0), Font::centre(12.0));
     }
     canvas.frame(frame, GRID, 1.0);
@@ -155,13 +160,9 @@ fn draw_end(canvas: &mut Canvas, run: &Run, frame: Area, x: f64) {
         None => "no end recorded",
     };
     canvas.line(&[(x, frame.top - 4.0), (x, frame.bottom)], INK, 1.5);
-    let text = format!("{ended} at step {}", last_step(run));
-    let font = if x > frame.centre().0 {
-        Font::right(12.0)
-    } else {
-        Font::left(12.0)
-    };
-    canvas.text(&text, (x, frame.top - 12.0), font);
+    let text = format!("{ended} at step {}", grouped(last_step(run)));
+    // At the right end of the heading's line, where no name reaches.
+    canvas.text(&text, (frame.right, frame.top - 16.0), Font::right(12.0));
 }
 
 /// What a layer did from step to step, until the end of the run.

@@ -60,7 +60,8 @@ impl Cut {
     pub(crate) fn kept(self, singular_values: &DVector<f64>, rank: usize) -> usize {
         let real = singular_values.rows(0, rank);
         match self {
-            Cut::Variance(share) => reach(share, real.iter().map(|s| s * s)),
+            // Squares of the shares of the largest: those of the values themselves may underflow.
+            Cut::Variance(share) => reach(share, real.iter().map(|s| (s / real[0]).powi(2))),
             Cut::SingularValues(share) => reach(share, real.iter().copied()),
             Cut::Directions(count) => count.min(rank),
             Cut::All => rank,
@@ -106,6 +107,12 @@ mod tests {
         let values = DVector::from_vec(vec![0.3, 0.2, 0.1]);
         assert_eq!(Cut::Variance(1.0).kept(&values, 3), 3);
         assert_eq!(Cut::SingularValues(1.0).kept(&values, 3), 3);
+    }
+
+    #[test]
+    fn a_spectrum_whose_squares_underflow_is_cut_like_any_other() {
+        let values = DVector::from_vec(vec![10.0, 3.0, 1.0, 0.1]) * 1e-250;
+        assert_eq!(Cut::Variance(0.95).kept(&values, 4), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p cifar10 --example synthetic_check -- --images 10000 --epochs 5`
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use burn::module::Module;
@@ -43,8 +44,17 @@ struct Options {
 
 const BATCH: usize = 64;
 
-fn main() -> Result<(), data::DataError> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match compare(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(options: &Options) -> Result<(), data::DataError> {
     let started = Instant::now();
     let mut dataset = data::load(options.data, options.seed, &|_| ())?;
     println!(
@@ -69,10 +79,22 @@ fn main() -> Result<(), data::DataError> {
                 LinearConfig::new(data::IMAGE_SIZE, 10).init(&device),
                 options.lr / 10.0,
                 &dataset,
-                &options,
+                options,
             ),
-            "convnet" => train(name, ConvNet::init(10, &device), options.lr, &dataset, &options),
-            "paper" => train(name, PaperNet::init(10, &device), options.lr, &dataset, &options),
+            "convnet" => train(
+                name,
+                ConvNet::init(10, &device),
+                options.lr,
+                &dataset,
+                options,
+            ),
+            "paper" => train(
+                name,
+                PaperNet::init(10, &device),
+                options.lr,
+                &dataset,
+                options,
+            ),
             other => println!("no net is called {other}: linear, convnet, paper"),
         }
     }

@@ -191,18 +191,26 @@ fn load_from(
     Ok(generated(seed, Some(notice), progress))
 }
 
-fn generated(
-    seed: u64,
-    notice: Option<String>,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Dataset {
+fn generated(seed: u64, notice: Option<String>, progress: &(dyn Fn(Progress) + Sync)) -> Dataset {
     let total = synthetic::TRAIN + synthetic::TEST;
     let what = "generating images";
-    progress(Progress { what, done: 0, total });
+    progress(Progress {
+        what,
+        done: 0,
+        total,
+    });
     let train = synthetic::images(seed, synthetic::Split::Train, synthetic::TRAIN);
-    progress(Progress { what, done: synthetic::TRAIN, total });
+    progress(Progress {
+        what,
+        done: synthetic::TRAIN,
+        total,
+    });
     let test = synthetic::images(seed, synthetic::Split::Test, synthetic::TEST);
-    progress(Progress { what, done: total, total });
+    progress(Progress {
+        what,
+        done: total,
+        total,
+    });
     Dataset {
         train,
         test,

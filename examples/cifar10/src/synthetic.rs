@@ -8,8 +8,8 @@
 use std::f32::consts::TAU;
 use std::thread;
 
-use rand::rngs::Xoshiro256PlusPlus;
 use rand::RngExt;
+use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::data::{IMAGE_SIZE, Images};
 use crate::stream::{between, stream};
@@ -62,7 +62,11 @@ pub fn images(seed: u64, split: Split, count: usize) -> Images {
 pub fn class_names() -> Vec<String> {
     SHAPES
         .iter()
-        .flat_map(|shape| TEXTURES.iter().map(move |texture| format!("{texture} {shape}")))
+        .flat_map(|shape| {
+            TEXTURES
+                .iter()
+                .map(move |texture| format!("{texture} {shape}"))
+        })
         .collect()
 }
 
@@ -329,7 +333,11 @@ mod tests {
         let disc = area(0);
         for shape in 1..5 {
             let ratio = area(shape) / disc;
-            assert!((ratio - 1.0).abs() < 0.05, "{}: {ratio}", SHAPES[usize::from(shape)]);
+            assert!(
+                (ratio - 1.0).abs() < 0.05,
+                "{}: {ratio}",
+                SHAPES[usize::from(shape)]
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::module::Module;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, SgdConfig};
@@ -62,7 +62,7 @@ pub struct Moment {
 
 /// Trains `net` under `policy` and keeps the run in `folder`. `describe` adds to what the folder says
 /// of the run; `watch` hears of every step and stops the run by answering false.
-pub fn train<N: Net>(
+pub fn train<N: Net + 'static>(
     mut net: N,
     [images, unseen]: [&Images; 2],
     settings: &Settings,
@@ -154,7 +154,7 @@ fn batches(images: &Images, device: &Device) -> Vec<Tensor<4>> {
 pub struct Trainer {
     loss: CrossEntropyLoss,
     optimizer: ModuleOptimizer,
-    schedule: burn::lr_scheduler::ModuleLrScheduler,
+    schedule: ModuleLrScheduler,
 }
 
 /// A step that has been done.

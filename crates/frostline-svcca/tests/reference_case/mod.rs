@@ -22,11 +22,6 @@ impl Case {
     pub(crate) fn views(&self, device: &Device) -> [Tensor<2>; 2] {
         ["x.npy", "y.npy"].map(|file| read_npy(&self.folder.join(file), device))
     }
-
-    /// Whether the data is stored as f64.
-    pub(crate) fn is_f64(&self) -> bool {
-        self.expected["dtype"] == "float64"
-    }
 }
 
 /// The dense cases that belong to the repository, in order of name.

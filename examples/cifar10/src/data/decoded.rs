@@ -49,8 +49,8 @@ pub(super) fn read(path: &Path, fingerprint: u64) -> Found {
         return Found::Nothing;
     }
     // Checked before anything of that size is allocated.
-    let expected = (u128::from(field(2)) + u128::from(field(3))) * (1 + IMAGE_SIZE as u128)
-        + HEADER as u128;
+    let expected =
+        (u128::from(field(2)) + u128::from(field(3))) * (1 + IMAGE_SIZE as u128) + HEADER as u128;
     if u128::from(size) != expected {
         return Found::Damaged(format!("{size} bytes, not {expected}"));
     }

@@ -37,7 +37,11 @@ pub(super) struct Listing {
 impl Listing {
     /// The files' format in words.
     pub(super) fn format(&self) -> &'static str {
-        let mut png = self.train.iter().chain(&self.test).map(|(path, _)| is_png(path));
+        let mut png = self
+            .train
+            .iter()
+            .chain(&self.test)
+            .map(|(path, _)| is_png(path));
         match (png.clone().any(|png| png), png.all(|png| png)) {
             (_, true) => "PNG files",
             (false, _) => "JPEG files",
@@ -110,10 +114,7 @@ pub(super) fn decode(
     Ok((train, test))
 }
 
-fn decode_files(
-    files: &[(PathBuf, u8)],
-    count: &(dyn Fn() + Sync),
-) -> Result<Images, DataError> {
+fn decode_files(files: &[(PathBuf, u8)], count: &(dyn Fn() + Sync)) -> Result<Images, DataError> {
     let mut bytes = vec![0; files.len() * IMAGE_SIZE];
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(workers).max(1);
@@ -225,6 +226,9 @@ fn is_jpeg(path: &Path) -> bool {
 }
 
 fn has_extension(path: &Path, known: &[&str]) -> bool {
-    path.extension()
-        .is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|extension| {
+        known
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }

@@ -131,12 +131,16 @@ impl Images {
                 for (plane, value_of) in image.chunks(SIDE * SIDE).zip(&normalised) {
                     values.extend((0..SIDE * SIDE).map(|to| {
                         // The mean colour is zero after normalisation.
-                        how.origin(to).map_or(0.0, |from| value_of[usize::from(plane[from])])
+                        how.origin(to)
+                            .map_or(0.0, |from| value_of[usize::from(plane[from])])
                     }));
                 }
             }
         }
-        let labels: Vec<i32> = indices.iter().map(|index| self.labels[*index].into()).collect();
+        let labels: Vec<i32> = indices
+            .iter()
+            .map(|index| self.labels[*index].into())
+            .collect();
         let count = indices.len();
         (
             Tensor::from_data(TensorData::new(values, [count, 3, SIDE, SIDE]), device),
@@ -164,7 +168,11 @@ impl Move {
         let row = (to / SIDE) as i32 - self.down;
         let column = (to % SIDE) as i32 - self.right;
         let inside = (0..side).contains(&row) && (0..side).contains(&column);
-        let column = if self.mirrored { side - 1 - column } else { column };
+        let column = if self.mirrored {
+            side - 1 - column
+        } else {
+            column
+        };
         inside.then_some((row * side + column) as usize)
     }
 }

@@ -6,7 +6,7 @@ use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use frostline_activations::Tap;
+use frostline::prelude::Tap;
 
 use super::{conv, pool};
 
@@ -110,7 +110,8 @@ mod tests {
         assert_eq!(net.fc1.weight.dims(), [4096, 512]);
         assert_eq!(net.fc2.weight.dims(), [512, 256]);
         let convolutions = 9 * (3 * 32 + 32 * 32 + 32 * 64 + 2 * 64 * 64) + 2 * 32 + 3 * 64;
-        let norms = 2 * (32 + 64 + 512 + 256);
+        // Scale, shift, and the running mean and variance, which Burn counts too.
+        let norms = 4 * (32 + 64 + 512 + 256);
         let connected = 4097 * 512 + 513 * 256 + 257 * 10;
         assert_eq!(net.num_params(), convolutions + norms + connected);
     }

@@ -1,0 +1,147 @@
+//! `FreezeTraining` around a loop: checks on schedule, freezes, remembers, and says what is wrong.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use frostline_activations::{Run, Status, Tap};
+use frostline_freeze::{
+    Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step, Tested,
+};
+
+use crate::nets::{Net, STEPS, freezing, run, samples};
+
+#[test]
+fn layers_freeze_when_the_policy_says_and_then_stand_still() {
+    let temp = tempfile::tempdir().unwrap();
+    let net = Net::new(3);
+    let mut freezing = freezing(&net, Linear::default())
+        .describe(|info| {
+            info.name = "linear".into();
+            info.seed = Some(3);
+        })
+        .in_folder(temp.path().join("run"))
+        .unwrap();
+    run(net, &mut freezing);
+    let tested = Tested { accuracy: 0.75, samples: 12 };
+    let outcome = freezing.finish(Status::Finished, STEPS, Some(tested)).unwrap();
+    assert!(outcome.training_seconds > 0.0 && outcome.measuring_seconds > 0.0);
+
+    let run = Run::open(temp.path().join("run")).unwrap();
+    assert_eq!(run.history, freezing.history().checks());
+    assert_eq!((run.info.name.as_str(), run.info.seed), ("linear", Some(3)));
+    assert_eq!(run.info.layers, ["block1", "block2", "block3", "head"]);
+    assert_eq!(run.info.probe.samples, 120);
+    assert_eq!(run.info.outcome, Some(outcome));
+    assert_eq!(run.accuracy(), Some(0.75));
+    let steps: Vec<usize> = run.history.iter().map(|check| check.step).collect();
+    assert_eq!(steps, [0, 5, 10, 15, 20, 25, 30, 35, 40]);
+    assert_eq!(run.checkpoints(), steps);
+    // Three layers below the head: one more at each third of 40 steps.
+    let frozen: Vec<usize> = run.history.iter().map(|check| check.frozen).collect();
+    assert_eq!(frozen, [0, 0, 0, 1, 1, 1, 2, 2, 3]);
+
+    let mut frozen_before = 0;
+    for check in &run.history {
+        for (layer, similarity) in check.similarity.iter().enumerate() {
+            match (check.step, layer < frozen_before) {
+                (0, _) => assert_eq!(*similarity, None, "nothing to compare the first check with"),
+                (_, true) => assert_eq!(*similarity, Some(1.0)),
+                (_, false) => assert!(similarity.is_some_and(|s| (0.0..1.0).contains(&s))),
+            }
+        }
+        frozen_before = check.frozen;
+    }
+    // Losses 6 to 10 between the checks of steps 5 and 10; the accuracy of step 10.
+    assert_eq!(run.history[2].loss, Some(8.0));
+    assert_eq!(run.history[2].accuracy, Some(0.5));
+    assert_eq!(run.history[1].accuracy, None);
+    assert_eq!(run.history[2].epoch, 1.0);
+
+    let block1 = |step: usize| {
+        let activations = run.activations(step, &Device::flex()).unwrap();
+        activations.view("block1").unwrap().into_data()
+    };
+    assert_eq!(block1(15), block1(40), "frozen at step 15");
+    assert_ne!(block1(10), block1(15));
+}
+
+#[test]
+fn the_last_layer_never_freezes_and_what_is_frozen_stays_so() {
+    /// Everything at step 10, nothing later.
+    struct Fickle;
+    impl FreezePolicy for Fickle {
+        fn frozen_layers(&self, history: &History) -> usize {
+            if history.latest().is_some_and(|check| check.step == 10) { 100 } else { 0 }
+        }
+    }
+    let net = Net::new(2);
+    let mut freezing = freezing(&net, Fickle);
+    let net = run(net, &mut freezing);
+    let frozen: Vec<usize> = freezing.history().checks().iter().map(|check| check.frozen).collect();
+    assert_eq!(frozen, [0, 0, 3, 3, 3, 3, 3, 3, 3]);
+    assert!(net.head.weight.val().is_require_grad());
+}
+
+#[test]
+fn a_layer_without_a_tap_is_an_error_when_training_starts() {
+    let net = Net::new(1);
+    let probe = Probe::new(vec![samples(60, 99, &Device::flex())], |net: &Net, x| {
+        net.block1.forward(x).tap("block1").tap("extra")
+    });
+    let mut freezing =
+        FreezeTraining::new(Layers::of(&net).unwrap(), probe, Never, Length::steps(10));
+    let error = freezing.start(&net).unwrap_err();
+    assert!(matches!(&error, Error::TapMissing { layer, .. } if layer == "block2"));
+    assert!(error.to_string().contains("block1, extra"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_folder() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("run");
+    let net = Net::new(1);
+    let mut freezing = freezing(&net, Never).in_folder(&path).unwrap();
+    freezing.start(&net).unwrap();
+    let net = freezing.after_step(net, 5).unwrap();
+    let told = Step { loss: Some(f64::NAN), ..Step::from(7) };
+    let error = freezing.after_step(net, told).unwrap_err();
+    assert!(matches!(error, Error::Diverged { step: 7, .. }), "{error}");
+    assert!(error.to_string().contains(path.to_str().unwrap()));
+
+    let run = Run::open(&path).unwrap();
+    assert_eq!(run.history.len(), 2);
+    let outcome = run.info.outcome.unwrap();
+    assert_eq!((outcome.status, outcome.step), (Status::Diverged, 7));
+}
+
+#[test]
+fn an_activation_that_is_not_finite_ends_the_run_with_its_layer() {
+    let net = Net::new(1);
+    let mut freezing = freezing(&net, Never);
+    freezing.start(&net).unwrap();
+    let mut broken = net;
+    broken.block2 = broken.block2.map(&mut Infinite);
+    let error = freezing.after_step(broken, 5).unwrap_err();
+    assert!(matches!(error, Error::Diverged { step: 5, .. }));
+    assert!(error.to_string().contains("layer `block2`"), "{error}");
+}
+
+/// Makes every parameter infinite.
+struct Infinite;
+
+impl burn::module::ModuleMapper for Infinite {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: burn::module::Param<Tensor<D>>,
+    ) -> burn::module::Param<Tensor<D>> {
+        param.map(|tensor| tensor * f32::INFINITY)
+    }
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_refused_before_training() {
+    let temp = tempfile::tempdir().unwrap();
+    let net = Net::new(1);
+    let mut first = freezing(&net, Never).in_folder(temp.path()).unwrap();
+    first.start(&net).unwrap();
+    assert!(freezing(&net, Never).in_folder(temp.path()).is_err());
+}

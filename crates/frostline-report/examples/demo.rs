@@ -1,0 +1,199 @@
+//! Draws a page of made-up runs: `cargo run -p frostline-report --example demo -- page.html`.
+//!
+//! With a second argument, the first run's panes go there as an SVG.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+
+use frostline_activations::{
+    Check, Layout, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
+};
+use frostline_report::{LayerCurve, Page, Pane, RunPictures, panes, text_table};
+
+const LAYERS: [&str; 7] = [
+    "block1",
+    "block2",
+    "block3",
+    "block4",
+    "block5",
+    "block6",
+    "classifier",
+];
+const STEPS: usize = 785;
+const CHECKS: usize = 16;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let page_path = arguments
+        .next()
+        .ok_or("give the path of the page to write")?;
+    let folder = tempfile::tempdir()?;
+    let runs = [
+        made_up_run(&folder.path().join("usual"), "as usual", false, CHECKS)?,
+        made_up_run(
+            &folder.path().join("freeze"),
+            "Freeze Training",
+            true,
+            CHECKS,
+        )?,
+        made_up_run(
+            &folder.path().join("stopped"),
+            "stopped <early> & on purpose",
+            true,
+            7,
+        )?,
+    ];
+    let page = Page {
+        title: "A page of made-up runs".into(),
+        notices: vec!["Every number on this page is made up: nothing was trained.".into()],
+        runs: runs.iter().map(pictures).collect(),
+    };
+    std::fs::write(&page_path, page.html()?)?;
+    if let Some(path) = arguments.next() {
+        std::fs::write(path, panes(&page.runs[0])?)?;
+    }
+    print!("{}", text_table(&runs.each_ref()));
+    Ok(())
+}
+
+/// A run folder as a training writes it.
+fn made_up_run(
+    path: &Path,
+    name: &str,
+    freeze: bool,
+    checks: usize,
+) -> Result<Run, Box<dyn Error>> {
+    let info = RunInfo {
+        format: frostline_activations::FORMAT_VERSION,
+        name: name.into(),
+        title: Some("Six conv blocks on no images at all".into()),
+        notice: Some("Made-up numbers, not CIFAR-10.".into()),
+        layers: LAYERS.map(String::from).to_vec(),
+        length: Length::epochs(5, STEPS / 5),
+        probe: ProbeInfo {
+            samples: 2000,
+            layout: Layout::ChannelMeans,
+        },
+        policy: if freeze {
+            "Converged(threshold 0.01, patience 2)"
+        } else {
+            "Never"
+        }
+        .into(),
+        measure: "SVCCA, 99 % of the variance".into(),
+        seed: Some(1),
+        device: "flex".into(),
+        versions: Versions::default(),
+        settings: BTreeMap::from([
+            ("batch".into(), "64".into()),
+            ("images".into(), "10,000".into()),
+        ]),
+        outcome: None,
+    };
+    let mut folder = RunFolder::create(path, info)?;
+    let mut last = Check::default();
+    for index in 0..checks {
+        last = made_up_check(index, freeze, &last);
+        folder.append(&last)?;
+    }
+    let finished = checks == CHECKS;
+    folder.finish(Outcome {
+        status: if finished {
+            Status::Finished
+        } else {
+            Status::Interrupted
+        },
+        step: last.step,
+        training_seconds: last.training_seconds,
+        measuring_seconds: last.measuring_seconds,
+        accuracy: last
+            .accuracy
+            .map(|accuracy| accuracy - 0.012)
+            .filter(|_| finished),
+        test_samples: finished.then_some(10_000),
+    })?;
+    Ok(Run::open(path)?)
+}
+
+fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
+    let share = index as f64 / (CHECKS - 1) as f64;
+    let step = (share * STEPS as f64).round() as usize;
+    let thawed = 1.0 - before.frozen as f64 / LAYERS.len() as f64;
+    let slower = 0.35 + 0.65 * thawed;
+    let frozen = if freeze && index >= 4 {
+        ((index - 2) / 2).min(5)
+    } else {
+        0
+    };
+    let similarity = (0..LAYERS.len()).map(|layer| match index {
+        0 => None,
+        _ if layer < before.frozen => Some(1.0),
+        _ => Some(1.0 - (0.02 + 0.05 * layer as f64) * wobble(index, layer) * (-3.5 * share).exp()),
+    });
+    Check {
+        step,
+        epoch: step as f64 / (STEPS / 5) as f64,
+        learning_rate: Some(0.05 * (1.0 - share)),
+        training_seconds: before.training_seconds + (step - before.step) as f64 * 0.19 * slower,
+        measuring_seconds: before.measuring_seconds + 0.6,
+        loss: (index > 0).then(|| 0.5 + 1.7 * (-2.6 * share).exp() * wobble(index, 3).sqrt()),
+        accuracy: Some(0.1 + 0.7 * (1.0 - (-3.4 * share).exp()) * wobble(index, 5).powf(0.05)),
+        similarity: similarity.collect(),
+        frozen,
+        decided: frozen,
+        reason: format!("{frozen} layers changed by less than 0.01 twice"),
+        warnings: Vec::new(),
+    }
+}
+
+fn pictures(run: &Run) -> RunPictures<'_> {
+    let last = run.history.last().map_or(0, |check| check.step);
+    let moments = [0.0, 0.35, 0.75, 1.0];
+    let to_end = LAYERS.iter().enumerate().map(|(layer, name)| LayerCurve {
+        layer: (*name).into(),
+        points: run
+            .history
+            .iter()
+            .map(|check| {
+                (
+                    check.step,
+                    alike(layer, layer, check.step as f64 / last as f64),
+                )
+            })
+            .collect(),
+    });
+    RunPictures {
+        run,
+        panes: moments.map(|moment| pane(moment, last)).to_vec(),
+        to_end: to_end.collect(),
+    }
+}
+
+fn pane(moment: f64, last: usize) -> Pane {
+    let names = || LAYERS.map(String::from).to_vec();
+    let row = |row: usize| {
+        (0..LAYERS.len())
+            .map(|end| Some(alike(row, end, moment)))
+            .collect()
+    };
+    Pane {
+        step: (moment * last as f64).round() as usize,
+        fraction: moment,
+        rows: names(),
+        columns: names(),
+        values: (0..LAYERS.len()).map(row).collect(),
+    }
+}
+
+/// Near layers are more alike, and deep ones settle later.
+fn alike(row: usize, end: usize, moment: f64) -> f64 {
+    let settled =
+        1.0 - (1.0 - moment).powf(3.0 / (1.0 + 0.4 * row as f64)) * (0.35 + 0.08 * row as f64);
+    settled * (-0.22 * row.abs_diff(end) as f64).exp()
+}
+
+/// A factor around 1 that looks like noise and is the same every time.
+fn wobble(index: usize, layer: usize) -> f64 {
+    1.0 + 0.35 * ((index * 37 + layer * 91) as f64).sin()
+}

@@ -1,0 +1,81 @@
+use std::collections::BTreeMap;
+
+use frostline_activations::{
+    Check, Layout, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
+};
+
+/// A run of 100 steps as read back from its folder.
+pub(crate) fn run(
+    name: &str,
+    layers: &[&str],
+    history: Vec<Check>,
+    outcome: Option<Outcome>,
+) -> Run {
+    let info = RunInfo {
+        format: frostline_activations::FORMAT_VERSION,
+        name: name.into(),
+        title: None,
+        notice: None,
+        layers: layers.iter().map(|layer| layer.to_string()).collect(),
+        length: Length::epochs(5, 20),
+        probe: ProbeInfo {
+            samples: 500,
+            layout: Layout::ChannelMeans,
+        },
+        policy: "Converged".into(),
+        measure: "SVCCA".into(),
+        seed: Some(1),
+        device: "flex".into(),
+        versions: Versions::default(),
+        settings: BTreeMap::from([("batch".into(), "64".into())]),
+        outcome: None,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    RunFolder::create(folder.path().join("run"), info).unwrap();
+    let mut run = Run::open(folder.path().join("run")).unwrap();
+    run.history = history;
+    run.info.outcome = outcome;
+    run
+}
+
+/// A check with a loss, an accuracy and the same similarity for every layer.
+pub(crate) fn check(step: usize, similarity: &[Option<f64>], frozen: usize) -> Check {
+    Check {
+        step,
+        epoch: step as f64 / 20.0,
+        training_seconds: step as f64 * 0.5,
+        measuring_seconds: step as f64 * 0.01,
+        loss: Some(2.0 / (1.0 + step as f64)),
+        accuracy: Some(0.1 + 0.007 * step as f64),
+        similarity: similarity.to_vec(),
+        frozen,
+        decided: frozen,
+        reason: "two layers are still".into(),
+        ..Check::default()
+    }
+}
+
+pub(crate) fn outcome(status: Status, step: usize) -> Option<Outcome> {
+    Some(Outcome {
+        status,
+        step,
+        training_seconds: step as f64 * 0.5,
+        measuring_seconds: step as f64 * 0.01,
+        accuracy: Some(0.8123),
+        test_samples: Some(10_000),
+    })
+}
+
+/// Three layers, five checks, the lower two frozen on the way.
+pub(crate) fn usual(name: &str) -> Run {
+    let s = |a, b, c| [Some(a), Some(b), Some(c)];
+    let history = vec![
+        check(0, &[None; 3], 0),
+        check(25, &s(0.9, 0.8, 0.7), 0),
+        check(50, &s(0.999, 0.9, 0.8), 1),
+        check(75, &s(1.0, 0.999, 0.9), 2),
+        check(100, &s(1.0, 1.0, 0.99), 2),
+    ];
+    let layers = ["block1", "block2", "classifier"];
+    run(name, &layers, history, outcome(Status::Finished, 100))
+}

@@ -1,0 +1,413 @@
+//! The page and the pictures of runs as they come: whole, broken off, empty, and ill named.
+
+mod made_up_run;
+
+use frostline_activations::{Check, Run, Status};
+use frostline_report::{
+    Against, Error, LayerCurve, Page, Pane, RunPictures, accuracy, freeze_timeline, loss, panes,
+    similarity_to_end, similarity_to_previous,
+};
+use made_up_run::{check, outcome, run, usual};
+
+fn pane(layers: &[String], value: Option<f64>) -> Pane {
+    Pane {
+        step: 35,
+        fraction: 0.35,
+        rows: layers.to_vec(),
+        columns: layers.to_vec(),
+        values: vec![vec![value; layers.len()]; layers.len()],
+    }
+}
+
+fn pictures(run: &Run) -> RunPictures<'_> {
+    let layers = &run.info.layers;
+    let to_end = layers.iter().map(|layer| LayerCurve {
+        layer: layer.clone(),
+        points: vec![(0, 0.3), (50, 0.8), (100, 1.0)],
+    });
+    RunPictures {
+        run,
+        panes: vec![pane(layers, Some(0.87)); 4],
+        to_end: to_end.collect(),
+    }
+}
+
+fn page_of(runs: &[Run]) -> String {
+    let page = Page {
+        title: "Runs".into(),
+        notices: vec!["Generated images, not CIFAR-10".into()],
+        runs: runs.iter().map(pictures).collect(),
+    };
+    let html = page.html().unwrap();
+    assert_only_finite_numbers(&html);
+    html
+}
+
+/// Every attribute of every shape that is a number, and every word of the page.
+fn assert_only_finite_numbers(html: &str) {
+    for word in html.split(|c: char| !c.is_alphanumeric()) {
+        assert!(!["NaN", "inf", "Infinity"].contains(&word), "{word}");
+    }
+    for name in ["x", "y", "width", "height", "cx", "cy", "r"] {
+        for rest in html.split(&format!(" {name}=\"")).skip(1) {
+            let number = rest.split('"').next().unwrap();
+            number.parse::<i64>().unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_page_shows_notices_runs_curves_and_layers_in_this_order() {
+    let html = page_of(&[usual("as usual"), usual("Freeze Training")]);
+    let order = [
+        "<h1>Runs</h1>",
+        "Generated images, not CIFAR-10",
+        "<h2>Runs</h2>",
+        "81.23 % (10,000 samples)",
+        "<h3>Settings</h3>",
+        "Training loss against steps",
+        "Training loss against training time",
+        "Test accuracy against steps",
+        "Test accuracy against training time",
+        "<h2>as usual</h2>",
+        "Layers during training against layers at the end",
+        "35 % of training",
+        "Similarity of each layer to itself at the end",
+        "Change since the previous check",
+        "Frozen layers",
+        "<h2>Freeze Training</h2>",
+    ];
+    let mut from = 0;
+    for part in order {
+        let found = html[from..].find(part);
+        from += found.unwrap_or_else(|| panic!("`{part}` is missing or too early"));
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    let html = page_of(&[usual("as usual")]);
+    assert!(!html.contains("<script"));
+    assert!(!html.contains("<link"));
+    assert!(!html.contains(" src="));
+    // The one address is the name of SVG's namespace, which nothing fetches.
+    let addresses = html.matches("http").count();
+    assert_eq!(
+        addresses,
+        html.matches("http://www.w3.org/2000/svg").count()
+    );
+}
+
+#[test]
+fn every_picture_says_what_it_shows() {
+    let html = page_of(&[usual("as usual")]);
+    let pictures = html.matches("<svg ").count();
+    assert_eq!(pictures, 8, "4 of all runs, 4 of this one");
+    assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), pictures);
+    assert!(!html.contains("aria-label=\"\""));
+}
+
+#[test]
+fn names_and_notices_stay_text() {
+    let evil = "</title><script>alert('1')</script>&\"";
+    let mut bad = usual(evil);
+    bad.info.layers[0] = evil.into();
+    bad.info.title = Some(evil.into());
+    bad.info.notice = Some(evil.into());
+    bad.info.policy = evil.into();
+    bad.info.settings.insert(evil.into(), evil.into());
+    bad.problems.push(evil.into());
+    bad.history[1].reason = evil.into();
+    bad.history[1].warnings.push(evil.into());
+    let page = Page {
+        title: evil.into(),
+        notices: vec![evil.into()],
+        runs: vec![pictures(&bad)],
+    };
+    let html = page.html().unwrap();
+    assert!(!html.contains("<script"));
+    assert!(!html.contains("&\""), "a bare ampersand or quote");
+    assert!(html.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn a_run_s_notice_and_problems_are_shown_once_and_loudly() {
+    let mut runs = [usual("a"), usual("b")];
+    for run in &mut runs {
+        run.info.notice = Some("Generated images, not CIFAR-10".into());
+    }
+    runs[1]
+        .problems
+        .push("line 7 of history.jsonl is damaged".into());
+    let html = page_of(&runs);
+    assert_eq!(html.matches("Generated images").count(), 1);
+    let loud = "<div class=\"notice\" role=\"note\">b: line 7 of history.jsonl is damaged";
+    assert!(html.contains(loud));
+}
+
+#[test]
+fn runs_of_every_kind_make_a_page() {
+    let one = [Some(0.5)];
+    let bare = Check {
+        step: 10,
+        similarity: vec![Some(0.9), None],
+        ..Check::default()
+    };
+    let runs = [
+        run("no checks", &["a", "b"], vec![], None),
+        run(
+            "no layers",
+            &[],
+            vec![check(0, &[], 0), check(9, &[], 0)],
+            None,
+        ),
+        run("one check", &["a"], vec![check(0, &[None], 0)], None),
+        run(
+            "one layer",
+            &["a"],
+            vec![check(0, &one, 0), check(9, &one, 0)],
+            None,
+        ),
+        run("no loss", &["a", "b"], vec![bare], None),
+        run(
+            "interrupted",
+            &["a"],
+            vec![check(5, &one, 0)],
+            outcome(Status::Interrupted, 7),
+        ),
+        run(
+            "diverged",
+            &["a"],
+            vec![check(5, &one, 1)],
+            outcome(Status::Diverged, 6),
+        ),
+        run(
+            "stopped at once",
+            &["a"],
+            vec![],
+            outcome(Status::Interrupted, 0),
+        ),
+        usual("whole"),
+    ];
+    for run in &runs {
+        let html = page_of(std::slice::from_ref(run));
+        assert!(html.contains(&run.info.name));
+    }
+    page_of(&runs);
+    page_of(&[]);
+}
+
+#[test]
+fn what_was_not_recorded_is_said_in_words() {
+    let empty = run("no checks", &["a"], vec![], None);
+    let page = Page {
+        title: "Runs".into(),
+        notices: vec![],
+        runs: vec![RunPictures {
+            run: &empty,
+            panes: vec![],
+            to_end: vec![],
+        }],
+    };
+    let html = page.html().unwrap();
+    assert!(!html.contains("<svg"));
+    for sentence in [
+        "No check recorded a loss.",
+        "No check recorded an accuracy.",
+    ] {
+        assert!(html.contains(sentence));
+    }
+    assert!(matches!(
+        loss(&[&empty], Against::Steps),
+        Err(Error::Nothing(_))
+    ));
+    assert!(matches!(
+        similarity_to_previous(&empty),
+        Err(Error::Nothing(_))
+    ));
+    assert!(matches!(freeze_timeline(&[]), Err(Error::Nothing(_))));
+}
+
+#[test]
+fn numbers_that_are_not_finite_leave_gaps() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+        let mut broken = usual("broken");
+        broken.history[2].loss = Some(bad);
+        broken.history[2].accuracy = Some(bad);
+        broken.history[2].similarity[1] = Some(bad);
+        broken.history[3].training_seconds = bad;
+        broken.history[3].learning_rate = Some(bad);
+        broken.history[3].epoch = bad;
+        let end = broken.info.outcome.as_mut().unwrap();
+        (end.accuracy, end.training_seconds) = (Some(bad), bad);
+        end.measuring_seconds = bad;
+        page_of(&[broken]);
+    }
+}
+
+#[test]
+fn a_loss_that_explodes_is_drawn_on_a_log_axis() {
+    let mut run = usual("diverged");
+    run.history[4].loss = Some(1e30);
+    let svg = loss(&[&run], Against::Steps).unwrap();
+    assert!(svg.contains("training loss (log)"));
+}
+
+#[test]
+fn forty_layers_with_long_names_fit_the_width_of_the_page() {
+    let names: Vec<String> = (0..40)
+        .map(|i| format!("encoder.stage{}.residual_block{i}.convolution", i / 10))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let history = vec![check(0, &[None; 40], 0), check(50, &[Some(0.9); 40], 17)];
+    let deep = run("deep", &names, history, outcome(Status::Finished, 100));
+    let html = page_of(std::slice::from_ref(&deep));
+    for svg in html.split("<svg ").skip(1) {
+        let width = svg.split("width=\"").nth(1).unwrap();
+        let width: f64 = width.split('"').next().unwrap().parse().unwrap();
+        assert!((500.0..=1200.0).contains(&width), "{width} pixels");
+    }
+    let svg = panes(&pictures(&deep)).unwrap();
+    assert!(svg.contains(&format!("<title>{} at 35 % × {}", names[39], names[0])));
+}
+
+#[test]
+fn a_pane_prints_its_values_up_to_ten_by_ten() {
+    let of = |layers: usize, value| {
+        let names: Vec<String> = (0..layers).map(|i| format!("l{i}")).collect();
+        let run = usual("run");
+        let pictures = RunPictures {
+            run: &run,
+            panes: vec![pane(&names, value); 4],
+            to_end: vec![],
+        };
+        panes(&pictures).unwrap()
+    };
+    let printed = |svg: &str| svg.matches(">\n0.87\n<").count();
+    assert_eq!(printed(&of(10, Some(0.87))), 400);
+    assert_eq!(printed(&of(11, Some(0.87))), 0);
+    assert_eq!(
+        of(11, Some(0.87))
+            .matches(" at 35 % × l3 at the end: 0.87")
+            .count(),
+        44
+    );
+    assert_eq!(
+        of(1, None)
+            .matches("l0 at 35 % × l0 at the end: not defined")
+            .count(),
+        4
+    );
+}
+
+#[test]
+fn the_input_layer_is_at_the_bottom_left_of_a_pane() {
+    let run = usual("run");
+    let names = run.info.layers.clone();
+    let svg = panes(&pictures(&run)).unwrap();
+    // The place of a cell is that of its hover text.
+    let place = |row: &str, column: &str| -> (i64, i64) {
+        let title = format!("<title>{row} at 35 % × {column} at the end");
+        let before = svg.split(&title).next().unwrap();
+        let rect = before.rsplit("<rect ").next().unwrap();
+        let number = |name: &str| {
+            let rest = rect.split(&format!("{name}=\"")).nth(1).unwrap();
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        (number("x"), number("y"))
+    };
+    let (input, output) = (place(&names[0], &names[0]), place(&names[2], &names[2]));
+    assert!(input.0 < output.0 && input.1 > output.1);
+    assert!(place(&names[0], &names[2]).0 == output.0);
+}
+
+#[test]
+fn panes_that_cannot_be_drawn_are_errors_with_their_numbers() {
+    let run = usual("run");
+    let mut pictures = pictures(&run);
+    pictures.panes[1].values[2][0] = Some(1.2);
+    let error = panes(&pictures).unwrap_err().to_string();
+    assert!(
+        error.contains("classifier at step 35 to block1 at the end is 1.2"),
+        "{error}"
+    );
+    pictures.panes[1].values[2][0] = Some(f64::NAN);
+    assert!(matches!(panes(&pictures), Err(Error::OutOfRange { .. })));
+    pictures.panes[1].values[2].pop();
+    let error = panes(&pictures).unwrap_err();
+    assert!(matches!(
+        error,
+        Error::PaneShape {
+            row: 2,
+            values: 2,
+            columns: 3,
+            ..
+        }
+    ));
+    pictures.panes[1].values.clear();
+    assert!(matches!(
+        panes(&pictures),
+        Err(Error::PaneShape { given: 0, .. })
+    ));
+    pictures.to_end[0].points[1].1 = -0.5;
+    assert!(matches!(
+        similarity_to_end(&pictures),
+        Err(Error::OutOfRange { .. })
+    ));
+}
+
+#[test]
+fn a_similarity_a_rounding_above_one_is_one() {
+    let run = usual("run");
+    let mut pictures = pictures(&run);
+    // One unit in the last place of single precision.
+    pictures.panes[0].values[0][0] = Some(1.0 + f64::from(f32::EPSILON));
+    assert!(panes(&pictures).unwrap().contains("at the end: 1.00"));
+}
+
+#[test]
+fn the_timeline_shows_each_layer_trained_then_frozen() {
+    let mut dry = usual("dry run");
+    let svg = freeze_timeline(&[&dry]).unwrap();
+    assert!(svg.contains("block1: trained, steps 0 to 50"));
+    assert!(svg.contains("block1: frozen, steps 50 to 100"));
+    assert!(svg.contains("block2: frozen, steps 75 to 100"));
+    assert!(svg.contains("classifier: trained, steps 0 to 100"));
+    assert!(!svg.contains("the policy would freeze it"));
+    for check in &mut dry.history {
+        check.frozen = 0;
+    }
+    let svg = freeze_timeline(&[&dry]).unwrap();
+    assert!(svg.contains("block1: trained, but the policy would freeze it, steps 50 to 100"));
+}
+
+#[test]
+fn a_frozen_layer_s_curve_ends_where_it_froze() {
+    let svg = similarity_to_previous(&usual("run")).unwrap();
+    assert!(svg.contains("block1 at step 50: similarity 0.999"));
+    assert!(svg.contains("block1 frozen at step 50"));
+    assert!(!svg.contains("block1 at step 75"));
+}
+
+#[test]
+fn runs_of_different_lengths_share_their_axes() {
+    let short = run(
+        "short",
+        &["a"],
+        vec![check(0, &[None], 0), check(10, &[None], 0)],
+        None,
+    );
+    let long = usual("long");
+    for against in [Against::Steps, Against::Seconds] {
+        let svg = accuracy(&[&short, &long], against).unwrap();
+        assert!(svg.contains("short at step 10") && svg.contains("long at step 100"));
+        assert!(svg.contains("short (no end recorded)"));
+        // The long run's last step is the end of the axis: 100 steps or 50 s.
+        let last = if against == Against::Steps {
+            ">\n100\n<"
+        } else {
+            ">\n50\n<"
+        };
+        assert!(svg.contains(last));
+    }
+}
