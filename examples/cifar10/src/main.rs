@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use cifar10::data::{self, Dataset};
-use cifar10::nets::{ConvNet, Net, PaperNet};
+use cifar10::nets::{ConvNet, PaperNet};
 use cifar10::train::train;
 use clap::Parser;
 use frostline::activations::{Outcome, RunFolder};

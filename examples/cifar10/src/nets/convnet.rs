@@ -10,21 +10,21 @@ use frostline::prelude::Tap;
 
 use super::{conv, pool};
 
-/// Six blocks of 32, 32, 64, 64, 128 and 128 channels, every second one ending in a pool, and a
-/// linear head on the means of the last one's maps. Taps `block1` to `block6` and `head`.
+/// Six blocks of 32, 32, 64, 64, 128 and 128 channels, the first, third and fifth ending in a pool, and a
+/// linear head on the channel means of the last. Taps `block1` to `block6` and `head`.
 #[derive(Module, Debug)]
 pub struct ConvNet {
-    /// `[3, 32, 32]` to `[32, 32, 32]`.
+    /// `[3, 32, 32]` to `[32, 16, 16]`.
     pub block1: Block,
-    /// To `[32, 16, 16]`.
+    /// `[32, 16, 16]`.
     pub block2: Block,
-    /// To `[64, 16, 16]`.
-    pub block3: Block,
     /// To `[64, 8, 8]`.
+    pub block3: Block,
+    /// `[64, 8, 8]`.
     pub block4: Block,
-    /// To `[128, 8, 8]`.
-    pub block5: Block,
     /// To `[128, 4, 4]`.
+    pub block5: Block,
+    /// `[128, 4, 4]`.
     pub block6: Block,
     /// To a logit a class.
     pub head: Linear,
@@ -34,12 +34,12 @@ impl ConvNet {
     /// A net with random weights for this many classes.
     pub fn init(classes: usize, device: &Device) -> Self {
         Self {
-            block1: Block::init([3, 32], false, device),
-            block2: Block::init([32, 32], true, device),
-            block3: Block::init([32, 64], false, device),
-            block4: Block::init([64, 64], true, device),
-            block5: Block::init([64, 128], false, device),
-            block6: Block::init([128, 128], true, device),
+            block1: Block::init([3, 32], true, device),
+            block2: Block::init([32, 32], false, device),
+            block3: Block::init([32, 64], true, device),
+            block4: Block::init([64, 64], false, device),
+            block5: Block::init([64, 128], true, device),
+            block6: Block::init([128, 128], false, device),
             head: LinearConfig::new(128, classes).init(device),
         }
     }
