@@ -18,10 +18,13 @@ use crate::{Activation, Activations, Error, Layout, record};
 /// # Ok(()) }
 /// ```
 pub struct Probe<M> {
-    forward: Box<dyn Fn(&M, usize) -> Result<Activations, Error> + Send>,
+    ask: Ask<M>,
     batches: usize,
     layout: Layout,
 }
+
+/// Records a model's forward of the batch with this index.
+type Ask<M> = Box<dyn Fn(&M, usize) -> Result<Activations, Error> + Send>;
 
 impl<M: Module> Probe<M> {
     /// A probe of these batches, passed to `forward` one at a time. What `forward` returns is dropped:
@@ -35,7 +38,7 @@ impl<M: Module> Probe<M> {
     {
         Probe {
             batches: batches.len(),
-            forward: Box::new(move |model, batch| {
+            ask: Box::new(move |model, batch| {
                 let (_, activations) = record(|| forward(model, batches[batch].clone()))?;
                 Ok(activations)
             }),
@@ -64,13 +67,13 @@ impl<M: Module> Probe<M> {
             return Err(Error::EmptyProbe);
         }
         let model = model.valid();
-        let first = (self.forward)(&model, 0)?;
+        let first = (self.ask)(&model, 0)?;
         if first.is_empty() {
             return Err(Error::NoTaps);
         }
         let mut views = self.views(&first)?;
         for batch in 1..self.batches {
-            let answers = (self.forward)(&model, batch)?;
+            let answers = (self.ask)(&model, batch)?;
             if !answers.names().eq(first.names()) {
                 return Err(Error::TapsDiffer {
                     batch,

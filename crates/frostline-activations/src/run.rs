@@ -178,12 +178,6 @@ impl Run {
     pub fn activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
         run_folder::read_checkpoint(&run_folder::checkpoint_path(&self.path, step), device)
     }
-
-    /// The last check that knows an accuracy, or the outcome's, which counts more samples.
-    pub fn accuracy(&self) -> Option<f64> {
-        let outcome = self.info.outcome.as_ref().and_then(|end| end.accuracy);
-        outcome.or_else(|| self.history.iter().rev().find_map(|check| check.accuracy))
-    }
 }
 
 fn read_info(folder: &Path) -> Result<RunInfo, Error> {

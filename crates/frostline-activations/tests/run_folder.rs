@@ -84,8 +84,7 @@ fn a_run_reads_back_as_it_was_written() {
     assert_eq!(run.info, RunInfo { outcome: Some(outcome), ..info() });
     assert_eq!(run.history, [check(0), check(50), check(100)]);
     assert_eq!(run.checkpoints(), [0, 50, 100]);
-    assert_eq!(run.problems, [String::new(); 0]);
-    assert_eq!(run.accuracy(), Some(0.71));
+    assert!(run.problems.is_empty(), "{:?}", run.problems);
 
     let read = run.activations(50, &Device::flex()).unwrap();
     let names: Vec<_> = read.names().collect();

@@ -72,7 +72,7 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
         "probe",
         each(&|run: &Run| {
             format!(
-                "{} samples, {:?}",
+                "{} samples, {}",
                 grouped(run.info.probe.samples),
                 run.info.probe.layout
             )

@@ -20,7 +20,7 @@ pub fn page(
     let first = runs.first().ok_or(Error::NoRuns)?;
     let total = runs.iter().map(|run| run.checkpoints().len()).sum();
     let mut before = 0;
-    let mut notices: Vec<String> = Vec::new();
+    let mut notices = Vec::new();
     let mut pictures = Vec::new();
     for run in runs {
         let measure = Svcca::default();
@@ -31,7 +31,6 @@ pub fn page(
             });
         });
         before += run.checkpoints().len();
-        notices.extend(run.info.notice.clone());
         notices.extend(dynamics.problems);
         pictures.push(RunPictures {
             run,
@@ -39,9 +38,6 @@ pub fn page(
             to_end: dynamics.to_end,
         });
     }
-    // Runs of one experiment have the same notice: it stands once.
-    let mut told = std::collections::HashSet::new();
-    notices.retain(|notice| told.insert(notice.clone()));
     let page = Page {
         title: first.info.title.clone().unwrap_or_else(|| first.info.name.clone()),
         notices,

@@ -52,9 +52,9 @@ pub(crate) struct Arguments {
     /// Checks in a row at which it has to be so (policy converged)
     #[arg(long, default_value_t = Converged::default().patience as u32, value_parser = clap::value_parser!(u32).range(1..=1000))]
     patience: u32,
-    /// Epochs from one check to the next
-    #[arg(long, default_value_t = 0.5, value_parser = interval)]
-    check_every: f64,
+    /// Checks of the layers, evenly over the training
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    checks: u32,
     /// The network
     #[arg(long, value_enum, default_value_t)]
     pub(crate) model: Model,
@@ -117,7 +117,7 @@ impl Arguments {
             augment: self.augment,
             probe: 500,
             tested: 2000,
-            check_every: self.check_every,
+            checks: self.checks as usize,
         }
     }
 
@@ -161,10 +161,6 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn share(text: &str) -> Result<f64, String> {
     within(text, "a change in [0, 1]", |share| (0.0..=1.0).contains(&share))
-}
-
-fn interval(text: &str) -> Result<f64, String> {
-    within(text, "a number of epochs above 0", |epochs| epochs > 0.0 && epochs.is_finite())
 }
 
 fn within(text: &str, wanted: &str, good: impl Fn(f64) -> bool) -> Result<f64, String> {

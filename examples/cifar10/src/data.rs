@@ -33,7 +33,7 @@ pub struct Dataset {
     pub train: Images,
     /// Images never trained on.
     pub test: Images,
-    /// `CIFAR-10` or `synthetic images`.
+    /// `CIFAR-10`, `CIFAR-10 (JPEG files)` or `synthetic images`.
     pub name: String,
     /// A class's name, by label.
     pub classes: Vec<String>,
@@ -257,7 +257,10 @@ fn cifar10(
     Ok(Dataset {
         train,
         test,
-        name: "CIFAR-10".into(),
+        name: match listing.format() {
+            "PNG files" => "CIFAR-10".into(),
+            lossy => format!("CIFAR-10 ({lossy})"),
+        },
         classes: CLASSES.map(String::from).to_vec(),
         provenance: format!("CIFAR-10 from {}; {}", images.display(), listing.format()),
         notice: None,

@@ -33,6 +33,8 @@ pub(crate) struct TrainingBar {
     lines: bool,
     started: Instant,
     images: usize,
+    /// A running mean: the loss of one batch jumps too much to read.
+    loss: Option<f64>,
 }
 
 impl TrainingBar {
@@ -45,16 +47,19 @@ impl TrainingBar {
             lines: !std::io::stderr().is_terminal(),
             started: Instant::now(),
             images: 0,
+            loss: None,
         }
     }
 
     pub(crate) fn at(&mut self, moment: Moment) {
         self.images += moment.images;
         let per_second = self.images as f64 / self.started.elapsed().as_secs_f64();
+        let loss = self.loss.map_or(moment.loss, |mean| 0.95 * mean + 0.05 * moment.loss);
+        self.loss = Some(loss);
         let accuracy = moment.accuracy.map_or("-".to_string(), |a| format!("{:.1} %", 100.0 * a));
         let message = format!(
-            "loss {:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen",
-            moment.loss, moment.frozen
+            "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen",
+            moment.frozen
         );
         self.bar.set_length(moment.steps as u64);
         self.bar.set_position(moment.step as u64);

@@ -35,8 +35,8 @@ pub struct Settings {
     pub probe: usize,
     /// Test images behind the accuracy after each epoch; all of them at the end.
     pub tested: usize,
-    /// Epochs from one check to the next.
-    pub check_every: f64,
+    /// Checks after that of step 0, evenly over the training.
+    pub checks: usize,
 }
 
 /// What a run says while it goes on.
@@ -76,7 +76,7 @@ pub fn train<N: Net + 'static>(
     let tested = unseen.balanced(settings.tested, 0);
     let probe = Probe::new(batches(&unseen.balanced(settings.probe, 0), &device), N::logits);
     let mut freezing = FreezeTraining::new(net.layers()?, probe, policy, length)
-        .checking(CheckpointSchedule::EveryEpochs(settings.check_every))
+        .checking(evenly(settings.checks))
         .describe(describe)
         .in_folder(folder)?;
     freezing.start(&net)?;
@@ -140,6 +140,11 @@ pub fn test<N: Net>(net: &N, images: &Images) -> f64 {
         })
         .sum();
     correct as f64 / images.len() as f64
+}
+
+fn evenly(checks: usize) -> CheckpointSchedule {
+    let fractions = (0..=checks).map(|check| check as f64 / checks as f64);
+    CheckpointSchedule::Fractions(fractions.collect())
 }
 
 /// Batches of the images in their order, for a probe.
