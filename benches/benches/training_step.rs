@@ -26,7 +26,10 @@ fn main() {
         return;
     }
     let images = synthetic::images(1, Split::Train, 1024);
-    println!("convnet of six blocks, batch {BATCH}, flex, {} threads; medians of CPU time\n", threads());
+    println!(
+        "convnet of six blocks, batch {BATCH}, flex, {} threads; medians of CPU time\n",
+        threads()
+    );
     taps(&images);
     frozen_blocks(&images);
     checks(&images);
@@ -47,13 +50,24 @@ fn net() -> ConvNet {
 
 /// The forward of the net without its taps.
 fn untapped(net: &ConvNet, images: Tensor<4>) -> Tensor<2> {
-    let blocks = [&net.block1, &net.block2, &net.block3, &net.block4, &net.block5, &net.block6];
+    let blocks = [
+        &net.block1,
+        &net.block2,
+        &net.block3,
+        &net.block4,
+        &net.block5,
+        &net.block6,
+    ];
     let x = blocks.into_iter().fold(images, |x, block| block.forward(x));
     net.head.forward(x.flatten(1, 3))
 }
 
 /// Forward and backward, without the update, so that every measurement does the same work.
-fn step(forward: impl Fn(Tensor<4>) -> Tensor<2>, net: &ConvNet, batch: &(Tensor<4>, Tensor<1, Int>)) {
+fn step(
+    forward: impl Fn(Tensor<4>) -> Tensor<2>,
+    net: &ConvNet,
+    batch: &(Tensor<4>, Tensor<1, Int>),
+) {
     let loss = CrossEntropyLossConfig::new().init(&device());
     let error = loss.forward(forward(batch.0.clone()), batch.1.clone());
     let gradients = GradientsParams::from_grads(error.backward(), net);
@@ -75,7 +89,10 @@ fn milliseconds(took: &[Took], per: usize) -> (f64, f64) {
 fn row(name: &str, took: &[Took], base: &[Took]) {
     let (cpu, wall) = milliseconds(took, STEPS);
     let (low, high) = spread(took, base);
-    println!("| {name} | {cpu:.1} | {wall:.1} | {:.3} | {low:.3} to {high:.3} |", ratio(took, base));
+    println!(
+        "| {name} | {cpu:.1} | {wall:.1} | {:.3} | {low:.3} to {high:.3} |",
+        ratio(took, base)
+    );
 }
 
 fn head(of: &str) {
@@ -126,8 +143,10 @@ fn frozen_blocks(images: &Images) {
         .iter()
         .map(|net| || (0..STEPS).for_each(|_| step(|x| net.forward(x), net, &batch)))
         .collect();
-    let mut variants: Vec<&mut dyn FnMut()> =
-        steps.iter_mut().map(|step| step as &mut dyn FnMut()).collect();
+    let mut variants: Vec<&mut dyn FnMut()> = steps
+        .iter_mut()
+        .map(|step| step as &mut dyn FnMut())
+        .collect();
     let took = in_turn(9, &mut variants);
     head("frozen blocks");
     for (count, of) in took.iter().enumerate() {
@@ -161,9 +180,14 @@ fn checks(images: &Images) {
     let took = in_turn(11, &mut [&mut steps, &mut ask, &mut compare, &mut save]);
 
     let step = milliseconds(&took[0], STEPS);
-    println!("| a check of 7 layers on {PROBE} images | CPU ms | wall ms | in steps (CPU) |\n|---|---|---|---|");
+    println!(
+        "| a check of 7 layers on {PROBE} images | CPU ms | wall ms | in steps (CPU) |\n|---|---|---|---|"
+    );
     let mut whole = 0.0;
-    for (name, took) in ["asking the probe", "comparing", "writing"].iter().zip(&took[1..]) {
+    for (name, took) in ["asking the probe", "comparing", "writing"]
+        .iter()
+        .zip(&took[1..])
+    {
         let (cpu, wall) = milliseconds(took, 1);
         whole += cpu;
         println!("| {name} | {cpu:.1} | {wall:.1} | {:.2} |", cpu / step.0);
@@ -176,7 +200,10 @@ fn checks(images: &Images) {
 
 /// A run folder to save into.
 fn run_folder(net: &ConvNet, path: &std::path::Path) -> frostline::activations::RunFolder {
-    let probe = Probe::new(vec![Tensor::zeros([2, 3, 32, 32], &Device::flex())], ConvNet::forward);
+    let probe = Probe::new(
+        vec![Tensor::zeros([2, 3, 32, 32], &Device::flex())],
+        ConvNet::forward,
+    );
     let mut info = None;
     let layers = Layers::of(net).unwrap();
     let _ = FreezeTraining::new(layers, probe, Never, Length::steps(1))

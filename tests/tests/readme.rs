@@ -91,6 +91,9 @@ fn every_rust_line_of_the_readme_stands_in_this_file() {
         .collect();
     assert!(lines.len() > 15, "the README's code was not found");
     for line in lines {
-        assert!(HERE.lines().any(|here| here == line), "`{line}` is not tested");
+        assert!(
+            HERE.lines().any(|here| here == line),
+            "`{line}` is not tested"
+        );
     }
 }

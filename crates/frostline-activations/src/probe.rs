@@ -29,10 +29,7 @@ type Ask<M> = Box<dyn Fn(&M, usize) -> Result<Activations, Error> + Send>;
 impl<M: Module> Probe<M> {
     /// A probe of these batches, passed to `forward` one at a time. What `forward` returns is dropped:
     /// only its taps count. The tensors belong on a device without autodiff.
-    pub fn new<I, T>(
-        batches: Vec<I>,
-        forward: impl Fn(&M, I) -> T + Send + 'static,
-    ) -> Self
+    pub fn new<I, T>(batches: Vec<I>, forward: impl Fn(&M, I) -> T + Send + 'static) -> Self
     where
         I: Clone + Send + 'static,
     {
@@ -81,8 +78,9 @@ impl<M: Module> Probe<M> {
                     expected: first.listed(),
                 });
             }
-            for (name, (joined, view)) in
-                first.names().zip(views.iter_mut().zip(self.views(&answers)?))
+            for (name, (joined, view)) in first
+                .names()
+                .zip(views.iter_mut().zip(self.views(&answers)?))
             {
                 let (expected, found) = (joined[0].dims()[1], view[0].dims()[1]);
                 if found != expected {

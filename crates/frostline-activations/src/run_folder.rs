@@ -185,7 +185,12 @@ fn host_layer(layer: &Activation) -> Result<HostLayer, Error> {
         _ => (Dtype::F32, data.convert::<f32>()),
     };
     let bytes = data.bytes().to_vec();
-    Ok((layer.name().to_string(), layer.shape().to_vec(), dtype, bytes))
+    Ok((
+        layer.name().to_string(),
+        layer.shape().to_vec(),
+        dtype,
+        bytes,
+    ))
 }
 
 fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Activation> {
@@ -199,9 +204,7 @@ fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Ac
             .collect()
     };
     let tensor = match view.dtype() {
-        Dtype::F32 => {
-            Tensor::<2>::from_data(TensorData::new(floats(view.data()), shape), device)
-        }
+        Dtype::F32 => Tensor::<2>::from_data(TensorData::new(floats(view.data()), shape), device),
         Dtype::F64 => {
             let values: Vec<f64> = view
                 .data()

@@ -46,7 +46,10 @@ fn a_tap_returns_the_tensor_and_keeps_a_copy_while_someone_records() {
     let (output, activations) = record(|| (x.clone() * 2.0).tap("double") + 1.0).unwrap();
 
     same(output, x.clone() * 2.0 + 1.0);
-    same(activations.layer("double").unwrap().tensor().unwrap(), x * 2.0);
+    same(
+        activations.layer("double").unwrap().tensor().unwrap(),
+        x * 2.0,
+    );
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn a_kept_activation_is_outside_the_autodiff_graph() {
     let kept = activations.view("product").unwrap();
     assert!(!kept.is_autodiff());
     let gradients = output.sum().backward();
-    assert!(weight.grad(&gradients).is_some(), "the tap must not cut the graph");
+    assert!(
+        weight.grad(&gradients).is_some(),
+        "the tap must not cut the graph"
+    );
 }
 
 #[test]
@@ -162,7 +168,10 @@ fn layouts_of_an_image_put_channels_means_or_positions_in_the_columns() {
     same(channels, expected);
     let means = TensorData::from([[1.5f32, 5.5, 9.5], [13.5, 17.5, 21.5]]);
     assert_eq!(image.view(Layout::ChannelMeans).unwrap().into_data(), means);
-    same(image.view(Layout::Positions).unwrap(), images.reshape([2, 12]));
+    same(
+        image.view(Layout::Positions).unwrap(),
+        images.reshape([2, 12]),
+    );
 }
 
 #[test]
@@ -170,10 +179,19 @@ fn layouts_of_a_sequence_take_tokens_as_samples_or_their_mean() {
     let tokens = numbers([2, 3, 2]); // value = 6 n + 2 token + feature
     let sequence = Activation::new("sequence", tokens.clone());
 
-    same(sequence.view(Layout::Channels).unwrap(), tokens.clone().reshape([6, 2]));
+    same(
+        sequence.view(Layout::Channels).unwrap(),
+        tokens.clone().reshape([6, 2]),
+    );
     let means = TensorData::from([[2.0f32, 3.0], [8.0, 9.0]]);
-    assert_eq!(sequence.view(Layout::ChannelMeans).unwrap().into_data(), means);
-    same(sequence.view(Layout::Positions).unwrap(), tokens.reshape([2, 6]));
+    assert_eq!(
+        sequence.view(Layout::ChannelMeans).unwrap().into_data(),
+        means
+    );
+    same(
+        sequence.view(Layout::Positions).unwrap(),
+        tokens.reshape([2, 6]),
+    );
 }
 
 #[test]
@@ -238,6 +256,11 @@ fn a_probe_says_what_is_wrong_with_it() {
     let sizes = Probe::new(vec![3, 4], |_: &Net, d: usize| numbers([2, d]).tap("wide"));
     assert!(matches!(
         sizes.activations(&net),
-        Err(Error::WidthsDiffer { batch: 1, found: 4, expected: 3, .. })
+        Err(Error::WidthsDiffer {
+            batch: 1,
+            found: 4,
+            expected: 3,
+            ..
+        })
     ));
 }

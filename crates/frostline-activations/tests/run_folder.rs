@@ -47,7 +47,8 @@ fn check(step: usize) -> Check {
 
 fn activations() -> Activations {
     let device = Device::flex();
-    let first = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0], [5.0, f32::MIN_POSITIVE]], &device);
+    let first =
+        Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0], [5.0, f32::MIN_POSITIVE]], &device);
     let second = Tensor::<2>::from_data([[0.1f64], [0.2], [0.3]], (&device, DType::F64));
     [
         Activation::new("z first in the forward", first),
@@ -81,7 +82,13 @@ fn a_run_reads_back_as_it_was_written() {
     folder.finish(outcome.clone()).unwrap();
 
     let run = Run::open(temp.path()).unwrap();
-    assert_eq!(run.info, RunInfo { outcome: Some(outcome), ..info() });
+    assert_eq!(
+        run.info,
+        RunInfo {
+            outcome: Some(outcome),
+            ..info()
+        }
+    );
     assert_eq!(run.history, [check(0), check(50), check(100)]);
     assert_eq!(run.checkpoints(), [0, 50, 100]);
     assert!(run.problems.is_empty(), "{:?}", run.problems);
@@ -157,7 +164,14 @@ fn a_newer_format_is_an_error_that_names_both_versions() {
     std::fs::write(&path, r#"{ "format": 99, "layers": "elsewhere" }"#).unwrap();
 
     let error = Run::open(temp.path()).unwrap_err();
-    assert!(matches!(error, Error::NewerFormat { found: 99, supported: FORMAT_VERSION, .. }));
+    assert!(matches!(
+        error,
+        Error::NewerFormat {
+            found: 99,
+            supported: FORMAT_VERSION,
+            ..
+        }
+    ));
     assert!(error.to_string().contains("run.json"));
 }
 
@@ -172,7 +186,10 @@ fn a_truncated_checkpoint_is_an_error_that_names_the_file() {
         let run = Run::open(temp.path()).unwrap();
         let error = run.activations(50, &Device::flex()).unwrap_err();
         assert!(matches!(error, Error::Checkpoint { .. }));
-        assert!(error.to_string().contains("step-00000050.safetensors"), "{error}");
+        assert!(
+            error.to_string().contains("step-00000050.safetensors"),
+            "{error}"
+        );
         assert!(run.activations(100, &Device::flex()).is_ok());
     }
 }

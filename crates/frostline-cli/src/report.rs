@@ -21,7 +21,9 @@ pub(crate) fn report(
     }
     if let Some(empty) = runs.iter().find(|run| run.history.is_empty()) {
         let path = empty.path().display();
-        return Err(format!("{path} has nothing to show: no check was recorded in history.jsonl").into());
+        return Err(
+            format!("{path} has nothing to show: no check was recorded in history.jsonl").into(),
+        );
     }
     if json {
         let runs: Vec<_> = runs
@@ -40,8 +42,10 @@ pub(crate) fn report(
     }
 
     let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("comparing layers {bar:30} {pos}/{len} checkpoints, {eta} left")
-            .expect("the template is a constant"),
+        ProgressStyle::with_template(
+            "comparing layers {bar:30} {pos}/{len} checkpoints, {eta} left",
+        )
+        .expect("the template is a constant"),
     );
     let page = frostline::page(&runs, &Device::flex(), |progress| {
         bar.set_length(progress.total as u64);

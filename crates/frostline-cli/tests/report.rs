@@ -9,8 +9,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
-use frostline::Dynamics;
 use frostline::prelude::*;
+use frostline::{Dynamics, freeze};
 
 const STEPS: usize = 60;
 
@@ -41,21 +41,30 @@ fn run(folder: &Path, name: &str, policy: impl FreezePolicy + 'static) -> Run {
         Tensor::<2>::random([count, 6], Distribution::Normal(0.0, 1.0), device)
     };
     let probe = Probe::new(vec![normal(200, &Device::flex())], Net::forward);
-    let mut freezing =
-        FreezeTraining::new(Layers::of(&net).unwrap(), probe, policy, Length::steps(STEPS))
-            .checking(CheckpointSchedule::EverySteps(6))
-            .describe(|info| {
-                info.name = name.to_string();
-                info.notice = Some("Made-up <points> & labels".to_string());
-            })
-            .in_folder(folder.join(name))
-            .unwrap();
+    let mut freezing = FreezeTraining::new(
+        Layers::of(&net).unwrap(),
+        probe,
+        policy,
+        Length::steps(STEPS),
+    )
+    .checking(CheckpointSchedule::EverySteps(6))
+    .describe(|info| {
+        info.name = name.to_string();
+        info.notice = Some("Made-up <points> & labels".to_string());
+    })
+    .in_folder(folder.join(name))
+    .unwrap();
     freezing.start(&net).unwrap();
     let mut optimizer = SgdConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(&device);
     for step in 1..=STEPS {
         let x = normal(32, &device);
-        let labels = x.clone().sum_dim(1).greater_elem(0.0).int().squeeze_dim::<1>(1);
+        let labels = x
+            .clone()
+            .sum_dim(1)
+            .greater_elem(0.0)
+            .int()
+            .squeeze_dim::<1>(1);
         let error = loss.forward(net.forward(x), labels);
         let gradients = GradientsParams::from_grads(error.backward(), &net);
         net = optimizer.step(0.1, net, gradients);
@@ -85,7 +94,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn dynamics_end_where_training_ended() {
     let temp = tempfile::tempdir().unwrap();
-    let run = run(temp.path(), "linear", Linear::default());
+    let run = run(temp.path(), "linear", freeze::Linear::default());
     let device = Device::flex();
     let mut told = Vec::new();
     let fractions = [0.0, 0.35, 0.75, 1.0];
@@ -107,7 +116,11 @@ fn dynamics_end_where_training_ended() {
         let (step, last) = *curve.points.last().unwrap();
         assert_eq!(step, STEPS);
         assert!((last - 1.0).abs() < 1e-9);
-        assert!(curve.points[0].1 < last, "{} was not yet itself at step 0", curve.layer);
+        assert!(
+            curve.points[0].1 < last,
+            "{} was not yet itself at step 0",
+            curve.layer
+        );
     }
     assert!(dynamics.problems.is_empty());
 }
@@ -116,13 +129,19 @@ fn dynamics_end_where_training_ended() {
 fn the_command_draws_the_page_of_two_runs_from_their_folders_alone() {
     let temp = tempfile::tempdir().unwrap();
     run(temp.path(), "ordinary", Never);
-    run(temp.path(), "freeze", Linear::default());
+    run(temp.path(), "freeze", freeze::Linear::default());
 
-    let output = frostline(&["report", "ordinary", "freeze", "-o", "page.html"], temp.path());
+    let output = frostline(
+        &["report", "ordinary", "freeze", "-o", "page.html"],
+        temp.path(),
+    );
     assert!(output.status.success(), "{}", text(&output.stderr));
     let page = std::fs::read_to_string(temp.path().join("page.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("ordinary") && page.contains("layer2"));
-    assert!(page.contains("Made-up &lt;points&gt; &amp; labels"), "the notice is escaped");
+    assert!(
+        page.contains("Made-up &lt;points&gt; &amp; labels"),
+        "the notice is escaped"
+    );
     assert!(!page.contains("NaN") && !page.contains("<script"));
     assert!(text(&output.stdout).contains("page.html"));
 
@@ -136,7 +155,9 @@ fn the_command_draws_the_page_of_two_runs_from_their_folders_alone() {
 fn a_run_with_a_truncated_checkpoint_still_gets_its_page_which_says_so() {
     let temp = tempfile::tempdir().unwrap();
     run(temp.path(), "run", Never);
-    let damaged = temp.path().join("run/checkpoints/step-00000030.safetensors");
+    let damaged = temp
+        .path()
+        .join("run/checkpoints/step-00000030.safetensors");
     std::fs::write(&damaged, "half").unwrap();
 
     let output = frostline(&["report", "run"], temp.path());

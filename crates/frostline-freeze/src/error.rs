@@ -21,7 +21,9 @@ pub enum Error {
         existing: String,
     },
     /// A parameter belongs to two layers.
-    #[error("the parameter `{path}` is in layer `{first}` and in layer `{second}`; it can freeze only once")]
+    #[error(
+        "the parameter `{path}` is in layer `{first}` and in layer `{second}`; it can freeze only once"
+    )]
     InTwoLayers {
         /// The parameter's path.
         path: String,

@@ -157,12 +157,19 @@ impl<M: Module> FreezeTraining<M> {
         let mut clock = Clock::start();
         let activations = self.probe.activations(model)?;
         self.expect_taps(&activations)?;
-        self.info.probe.samples = activations.iter().map(|layer| layer.shape()[0]).max().unwrap_or(0);
+        self.info.probe.samples = activations
+            .iter()
+            .map(|layer| layer.shape()[0])
+            .max()
+            .unwrap_or(0);
         if self.info.device.is_empty() {
             let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
             self.info.device = devices.join(", ");
         }
-        let folder = self.path.as_ref().map(|path| RunFolder::create(path, self.info.clone()));
+        let folder = self
+            .path
+            .as_ref()
+            .map(|path| RunFolder::create(path, self.info.clone()));
         let check_now = due.first() == Some(&0);
         clock.measured();
         self.going = Some(Going {
@@ -328,7 +335,12 @@ impl<M: Module> FreezeTraining<M> {
     ) -> Result<(Vec<Option<f64>>, Vec<String>), Error> {
         let mut similarity = vec![Some(1.0); frozen];
         let mut warnings = Vec::new();
-        let names: Vec<String> = self.layers.names().skip(frozen).map(str::to_string).collect();
+        let names: Vec<String> = self
+            .layers
+            .names()
+            .skip(frozen)
+            .map(str::to_string)
+            .collect();
         for (layer, name) in (frozen..).zip(names) {
             // The probe keeps views, so the layout is settled.
             let view = View::new(&activations.view(&name)?);
@@ -340,7 +352,11 @@ impl<M: Module> FreezeTraining<M> {
                 }
                 Err(source) => {
                     let layer = name;
-                    return Err(Error::Measure { layer, step, source });
+                    return Err(Error::Measure {
+                        layer,
+                        step,
+                        source,
+                    });
                 }
             };
             let going = self.going.as_mut().expect("a check follows the start");
@@ -368,9 +384,9 @@ impl<M: Module> FreezeTraining<M> {
     fn diverged(&mut self, step: usize, what: String) -> Error {
         let kept = match self.finish(Status::Diverged, step, None) {
             Err(error) => return error,
-            Ok(_) => self.folder().map(|folder| {
-                format!("; what was recorded before is in {}", folder.display())
-            }),
+            Ok(_) => self
+                .folder()
+                .map(|folder| format!("; what was recorded before is in {}", folder.display())),
         };
         Error::Diverged {
             step,

@@ -110,7 +110,10 @@ impl FreezePolicy for Linear {
     }
 
     fn describe(&self) -> String {
-        format!("linear from {} of training, up to {}", self.start, self.level)
+        format!(
+            "linear from {} of training, up to {}",
+            self.start, self.level
+        )
     }
 }
 
@@ -174,7 +177,10 @@ impl FreezePolicy for Converged {
                 "`{layer}` changed by {change:.4} > {} in the last {} checks",
                 self.threshold, self.patience
             ),
-            None => format!("`{layer}` has not been compared at {} checks yet", self.patience),
+            None => format!(
+                "`{layer}` has not been compared at {} checks yet",
+                self.patience
+            ),
         }
     }
 

@@ -29,7 +29,12 @@ fn recording_and_dry_runs_change_nothing_in_the_training() {
     let net = Net::new(5);
     let mut dry = freezing(&net, DryRun(Linear::default()));
     assert_eq!(values(&run(net, &mut dry)), expected);
-    let decided: Vec<usize> = dry.history().checks().iter().map(|check| check.decided).collect();
+    let decided: Vec<usize> = dry
+        .history()
+        .checks()
+        .iter()
+        .map(|check| check.decided)
+        .collect();
     assert_eq!(decided, [0, 0, 0, 1, 1, 1, 2, 2, 3]);
     assert!(dry.history().checks().iter().all(|check| check.frozen == 0));
 }
@@ -39,7 +44,13 @@ fn the_same_seed_gives_the_same_similarities_and_decisions() {
     let _alone = ALONE.lock();
     let run_once = || {
         let net = Net::new(8);
-        let mut freezing = freezing(&net, Converged { threshold: 0.2, patience: 1 });
+        let mut freezing = freezing(
+            &net,
+            Converged {
+                threshold: 0.2,
+                patience: 1,
+            },
+        );
         run(net, &mut freezing);
         let checks = freezing.history().checks().iter();
         checks
@@ -48,5 +59,8 @@ fn the_same_seed_gives_the_same_similarities_and_decisions() {
     };
     let (first, second) = (run_once(), run_once());
     assert_eq!(first, second);
-    assert!(first.last().unwrap().1 > 0, "the threshold is loose enough to freeze something");
+    assert!(
+        first.last().unwrap().1 > 0,
+        "the threshold is loose enough to freeze something"
+    );
 }

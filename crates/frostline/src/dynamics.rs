@@ -71,8 +71,11 @@ impl Dynamics {
             };
             for (layer, curve) in dynamics.to_end.iter_mut().enumerate() {
                 let same = then.names.iter().position(|name| *name == curve.layer);
-                let similarity = same.and_then(|same| similarity(&then.bases[same], &end.bases[layer]));
-                curve.points.extend(similarity.map(|similarity| (step, similarity)));
+                let similarity =
+                    same.and_then(|same| similarity(&then.bases[same], &end.bases[layer]));
+                curve
+                    .points
+                    .extend(similarity.map(|similarity| (step, similarity)));
             }
             if pane_steps.contains(&step) {
                 dynamics.panes.push(Pane {

@@ -36,14 +36,15 @@ pub use frostline_report as report;
 pub use frostline_svcca as svcca;
 pub use page::page;
 
-/// What a training loop needs, in one `use`.
+/// What a training loop needs, in one `use`. The policy [`freeze::Linear`](crate::freeze::Linear) is not
+/// in it: most models use Burn's layer of that name.
 pub mod prelude {
     pub use frostline_activations::{
         Activations, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status, Tap,
         record, scope,
     };
     pub use frostline_freeze::{
-        Converged, DryRun, FreezePolicy, FreezeTraining, History, Layers, Linear, Never, Step, Tested,
+        Converged, DryRun, FreezePolicy, FreezeTraining, History, Layers, Never, Step, Tested,
     };
     pub use frostline_svcca::{Cut, Svcca, View, cca, svcca};
 }

@@ -39,7 +39,11 @@ pub fn page(
         });
     }
     let page = Page {
-        title: first.info.title.clone().unwrap_or_else(|| first.info.name.clone()),
+        title: first
+            .info
+            .title
+            .clone()
+            .unwrap_or_else(|| first.info.name.clone()),
         notices,
         runs: pictures,
     };

@@ -9,7 +9,9 @@ use frostline::prelude::*;
 /// Train a convnet on CIFAR-10 twice, as usual and with Freeze Training, measure with SVCCA how its
 /// layers converge, and draw a page of what was seen
 #[derive(Parser, Debug)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   cargo run --release -p cifar10
   cargo run --release -p cifar10 -- --epochs 20 --seed 2
   cargo run --release -p cifar10 -- --full --epochs 10 --policy linear
@@ -17,7 +19,8 @@ use frostline::prelude::*;
   cargo run --release -p cifar10 --features vulkan -- --device vulkan
 
 CIFAR-10 is taken from the cache folder of Burn's CifarDataset, or downloaded there once. With
-neither, --data auto says so and goes on with generated images.")]
+neither, --data auto says so and goes on with generated images."
+)]
 pub(crate) struct Arguments {
     /// Where the images come from
     #[arg(long, value_enum, default_value_t)]
@@ -98,14 +101,18 @@ impl Arguments {
         };
         let policy: Box<dyn FreezePolicy> = match self.policy {
             Policy::Converged => Box::new(converged),
-            Policy::Linear => Box::new(Linear::default()),
+            Policy::Linear => Box::new(frostline::freeze::Linear::default()),
             Policy::DryRun => Box::new(DryRun(converged)),
         };
         [("ordinary", Box::new(Never)), ("freeze", policy)]
     }
 
     pub(crate) fn images(&self) -> usize {
-        if self.full { 50_000 } else { self.images as usize }
+        if self.full {
+            50_000
+        } else {
+            self.images as usize
+        }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -123,11 +130,18 @@ impl Arguments {
 
     /// One line that says what is trained on what.
     pub(crate) fn title(&self, dataset: &Dataset, images: usize) -> String {
+        let instead = match dataset.notice {
+            Some(_) => "Generated images, not CIFAR-10: ",
+            None => "",
+        };
+        let epochs = match self.epochs {
+            1 => "1 epoch".to_string(),
+            epochs => format!("{epochs} epochs"),
+        };
         format!(
-            "{} on {images} images of {}, {} epochs, seed {}",
+            "{instead}{} on {}, {images} training images, {epochs}, seed {}",
             self.model_name(),
             dataset.name,
-            self.epochs,
             self.seed
         )
     }
@@ -142,7 +156,15 @@ impl Arguments {
             ("batch", self.batch.to_string()),
             ("optimiser", "SGD, momentum 0.9, cosine to zero".to_string()),
             ("learning rate", self.learning_rate.to_string()),
-            ("augmentation", if self.augment { "shift and mirror" } else { "none" }.to_string()),
+            (
+                "augmentation",
+                if self.augment {
+                    "shift and mirror"
+                } else {
+                    "none"
+                }
+                .to_string(),
+            ),
         ];
         settings.map(|(key, value)| (key.to_string(), value)).into()
     }
@@ -156,11 +178,15 @@ impl Arguments {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    within(text, "a learning rate in (0, 1]", |rate| rate > 0.0 && rate <= 1.0)
+    within(text, "a learning rate in (0, 1]", |rate| {
+        rate > 0.0 && rate <= 1.0
+    })
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    within(text, "a change in [0, 1]", |share| (0.0..=1.0).contains(&share))
+    within(text, "a change in [0, 1]", |share| {
+        (0.0..=1.0).contains(&share)
+    })
 }
 
 fn within(text: &str, wanted: &str, good: impl Fn(f64) -> bool) -> Result<f64, String> {

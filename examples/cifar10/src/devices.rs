@@ -23,7 +23,8 @@ pub fn compiled_in() -> Vec<Named> {
         #[cfg(feature = "wgpu")]
         ("wgpu", || Device::wgpu(Default::default())),
         #[cfg(feature = "ndarray")]
-        #[allow(deprecated)] // It works in Burn 0.22; its successor, flex, is the default here.
+        #[allow(deprecated)]
+        // It works in Burn 0.22; its successor, flex, is the default here.
         ("ndarray", Device::ndarray),
     ]
 }

@@ -53,7 +53,10 @@ fn compare(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
                  cargo run --release -p frostline-cli -- report {}",
                 outcome.step,
                 folder.display(),
-                runs.iter().map(|run| run.path().display().to_string()).collect::<Vec<_>>().join(" "),
+                runs.iter()
+                    .map(|run| run.path().display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
             );
             return Ok(false);
         }

@@ -39,8 +39,9 @@ pub(crate) struct TrainingBar {
 
 impl TrainingBar {
     pub(crate) fn new(name: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
-            .expect("the template is a constant");
+        let style =
+            ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
+                .expect("the template is a constant");
         TrainingBar {
             name,
             bar: ProgressBar::new(0).with_style(style).with_prefix(name),
@@ -54,9 +55,13 @@ impl TrainingBar {
     pub(crate) fn at(&mut self, moment: Moment) {
         self.images += moment.images;
         let per_second = self.images as f64 / self.started.elapsed().as_secs_f64();
-        let loss = self.loss.map_or(moment.loss, |mean| 0.95 * mean + 0.05 * moment.loss);
+        let loss = self
+            .loss
+            .map_or(moment.loss, |mean| 0.95 * mean + 0.05 * moment.loss);
         self.loss = Some(loss);
-        let accuracy = moment.accuracy.map_or("-".to_string(), |a| format!("{:.1} %", 100.0 * a));
+        let accuracy = moment
+            .accuracy
+            .map_or("-".to_string(), |a| format!("{:.1} %", 100.0 * a));
         let message = format!(
             "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen",
             moment.frozen

@@ -74,7 +74,10 @@ pub fn train<N: Net + 'static>(
     let device = net.devices()[0].clone().autodiff();
     let length = Length::epochs(settings.epochs, images.len().div_ceil(settings.batch));
     let tested = unseen.balanced(settings.tested, 0);
-    let probe = Probe::new(batches(&unseen.balanced(settings.probe, 0), &device), N::logits);
+    let probe = Probe::new(
+        batches(&unseen.balanced(settings.probe, 0), &device),
+        N::logits,
+    );
     let mut freezing = FreezeTraining::new(net.layers()?, probe, policy, length)
         .checking(evenly(settings.checks))
         .describe(describe)
@@ -152,7 +155,9 @@ fn batches(images: &Images, device: &Device) -> Vec<Tensor<4>> {
     let device = device.clone().without_autodiff();
     let order: Vec<usize> = (0..images.len()).collect();
     let batches = order.chunks(ASKED);
-    batches.map(|indices| images.batch(indices, &device).0).collect()
+    batches
+        .map(|indices| images.batch(indices, &device).0)
+        .collect()
 }
 
 /// SGD with momentum on the cross-entropy, the rate falling along a cosine.
@@ -186,7 +191,12 @@ impl Trainer {
     }
 
     /// Forward, backward and update on one batch.
-    pub fn step<N: Net>(&mut self, net: N, images: Tensor<4>, labels: Tensor<1, Int>) -> Trained<N> {
+    pub fn step<N: Net>(
+        &mut self,
+        net: N,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+    ) -> Trained<N> {
         let rate = self.schedule.step();
         let loss = self.loss.forward(net.logits(images), labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &net);

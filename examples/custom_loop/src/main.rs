@@ -50,7 +50,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The same points are asked at every check, on the device without autodiff.
     let (probe, _) = rings(500, &Device::flex());
     let probe = Probe::new(vec![probe], Net::forward);
-    let policy = Converged { threshold: 0.005, patience: 2 };
+    let policy = Converged {
+        threshold: 0.005,
+        patience: 2,
+    };
     let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, policy, Length::steps(STEPS));
 
     freezing.start(&net)?;
@@ -77,7 +80,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!(
             "{:>4}  {}  {}  {}",
             check.step,
-            check.loss.map_or("    -".to_string(), |loss| format!("{loss:.3}")),
+            check
+                .loss
+                .map_or("    -".to_string(), |loss| format!("{loss:.3}")),
             similarity.collect::<Vec<_>>().join("  "),
             check.frozen,
         );
@@ -92,7 +97,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Points of the plane, labelled by which of four rings around the origin they lie in, odd or even.
 fn rings(count: usize, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
     let points = Tensor::<2>::random([count, 2], Distribution::Uniform(-2.0, 2.0), device);
-    let radius = points.clone().powi_scalar(2).sum_dim(1).sqrt().squeeze_dim::<1>(1);
+    let radius = points
+        .clone()
+        .powi_scalar(2)
+        .sum_dim(1)
+        .sqrt()
+        .squeeze_dim::<1>(1);
     let ring = (radius * 2.0).int();
     (points, ring.remainder_scalar(2))
 }

@@ -1,12 +1,12 @@
 //! What frozen means, bit by bit, under optimisers that would move a parameter without a gradient.
 
+use crate::nets::{Net, gradients, samples, train_step, values, with_gradient};
 use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
 use frostline_freeze::{Layers, freeze};
-use crate::nets::{Net, gradients, samples, train_step, values, with_gradient};
 
 fn sgd() -> ModuleOptimizer {
     SgdConfig::new()

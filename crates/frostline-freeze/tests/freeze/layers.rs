@@ -1,10 +1,10 @@
 //! Which parameters belong to which layer, and what is said of a declaration that doesn't hold.
 
+use crate::nets::Net;
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use frostline_freeze::{Error, Layers, freeze};
-use crate::nets::Net;
 
 /// `conv1` is a prefix of `conv10`; the dropout has no parameters; the blocks are a `Vec`.
 #[derive(Module, Debug)]
@@ -41,8 +41,14 @@ fn requires_grad(linear: &Linear) -> bool {
 #[test]
 fn the_layers_of_a_model_are_its_fields_with_parameters_and_the_elements_of_its_vecs() {
     let layers = Layers::of(&Tricky::new()).unwrap();
-    assert_eq!(names(&layers), ["conv1", "conv10", "blocks.0", "blocks.1", "scale"]);
-    assert_eq!(names(&Layers::of(&Net::new(1)).unwrap()), ["block1", "block2", "block3", "head"]);
+    assert_eq!(
+        names(&layers),
+        ["conv1", "conv10", "blocks.0", "blocks.1", "scale"]
+    );
+    assert_eq!(
+        names(&Layers::of(&Net::new(1)).unwrap()),
+        ["block1", "block2", "block3", "head"]
+    );
 }
 
 #[test]
@@ -88,7 +94,10 @@ fn a_path_that_matches_nothing_is_an_error_with_the_paths_that_exist() {
     let error = Layers::named(&net, &[("stem", &["conv2"])]).unwrap_err();
     assert!(matches!(error, Error::UnknownPath { .. }));
     let message = error.to_string();
-    assert!(message.contains("`conv2`") && message.contains("conv10.weight"), "{message}");
+    assert!(
+        message.contains("`conv2`") && message.contains("conv10.weight"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -101,12 +110,18 @@ fn a_parameter_in_two_layers_or_in_none_is_an_error_that_names_it() {
         Error::InTwoLayers { path, first, second } if (path.as_str(), first.as_str(), second.as_str()) == ("conv10.bias", "all", "again")
     ));
 
-    let left_out = Layers::named(&net, &[("stem", &["conv1"]), ("body", &["conv10", "blocks"])]);
+    let left_out = Layers::named(
+        &net,
+        &[("stem", &["conv1"]), ("body", &["conv10", "blocks"])],
+    );
     assert!(matches!(left_out.unwrap_err(), Error::InNoLayer { paths } if paths == "scale"));
 
     let same = Layers::named(&net, &[("stem", &["conv1"]), ("stem", &["conv10"])]);
     assert!(matches!(same.unwrap_err(), Error::SameName { .. }));
-    assert!(matches!(Layers::named(&net, &[]), Err(Error::NoLayers { .. })));
+    assert!(matches!(
+        Layers::named(&net, &[]),
+        Err(Error::NoLayers { .. })
+    ));
 }
 
 #[test]

@@ -48,12 +48,15 @@ impl Net {
     pub(crate) fn new(seed: u64) -> Self {
         let device = Device::flex().autodiff();
         device.seed(seed);
-        Net {
+        let net = Net {
             block1: Block::new(INPUTS, 8, &device),
             block2: Block::new(8, 7, &device),
             block3: Block::new(7, 5, &device),
             head: LinearConfig::new(5, 3).init(&device),
-        }
+        };
+        // Weights are drawn when they are first asked for: ask before anything else is drawn.
+        values(&net);
+        net
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
@@ -99,7 +102,8 @@ pub(crate) fn values<M: Module>(module: &M) -> Vec<(String, TensorData)> {
             self.path.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.values.push((self.path.join("."), param.val().into_data()));
+            self.values
+                .push((self.path.join("."), param.val().into_data()));
         }
     }
     let mut visitor = Values::default();
@@ -137,8 +141,13 @@ pub(crate) fn optimizer() -> ModuleOptimizer {
 
 pub(crate) fn freezing(net: &Net, policy: impl FreezePolicy + 'static) -> FreezeTraining<Net> {
     let probe = Probe::new(vec![samples(60, 99, &Device::flex()); 2], Net::forward);
-    FreezeTraining::new(Layers::of(net).unwrap(), probe, policy, Length::epochs(4, STEPS / 4))
-        .checking(CheckpointSchedule::EverySteps(5))
+    FreezeTraining::new(
+        Layers::of(net).unwrap(),
+        probe,
+        policy,
+        Length::epochs(4, STEPS / 4),
+    )
+    .checking(CheckpointSchedule::EverySteps(5))
 }
 
 /// Trains to the end and gives the network back.

@@ -36,12 +36,30 @@ fn the_linear_schedule_freezes_layer_i_of_l_at_i_over_l_of_the_time() {
     let frozen = |policy: Linear, step| policy.frozen_layers(&history([at(step)]));
     let paper = Linear::default();
     // Five layers below the last: one more at each fifth.
-    for (step, expected) in [(0, 0), (19, 0), (20, 1), (39, 1), (40, 2), (60, 3), (80, 4), (100, 5)] {
+    for (step, expected) in [
+        (0, 0),
+        (19, 0),
+        (20, 1),
+        (39, 1),
+        (40, 2),
+        (60, 3),
+        (80, 4),
+        (100, 5),
+    ] {
         assert_eq!(frozen(paper, step), expected, "step {step}");
     }
-    let late = Linear { start: 0.5, level: 1.0 };
-    assert_eq!([50, 60, 70, 100].map(|step| frozen(late, step)), [0, 1, 2, 5]);
-    let half = Linear { start: 0.0, level: 0.4 };
+    let late = Linear {
+        start: 0.5,
+        level: 1.0,
+    };
+    assert_eq!(
+        [50, 60, 70, 100].map(|step| frozen(late, step)),
+        [0, 1, 2, 5]
+    );
+    let half = Linear {
+        start: 0.0,
+        level: 0.4,
+    };
     assert_eq!([50, 100].map(|step| frozen(half, step)), [1, 2]);
 }
 
@@ -53,21 +71,39 @@ fn never_freezes_nothing() {
 
 #[test]
 fn converged_freezes_the_longest_prefix_that_was_still_for_long_enough() {
-    let policy = Converged { threshold: 0.02, patience: 2 };
+    let policy = Converged {
+        threshold: 0.02,
+        patience: 2,
+    };
     let frozen = |checks: &[Check]| policy.frozen_layers(&history(checks.to_vec()));
     let still = |step| changed(step, 0.1, &[0.01, 0.019, 0.03, 0.01]);
 
     assert_eq!(frozen(&[]), 0);
     assert_eq!(frozen(&[at(0)]), 0, "nothing has been compared");
-    assert_eq!(frozen(&[at(0), still(10)]), 0, "still once, and patience asks for twice");
-    assert_eq!(frozen(&[at(0), still(10), still(20)]), 2, "block3 moves, so block4 waits");
+    assert_eq!(
+        frozen(&[at(0), still(10)]),
+        0,
+        "still once, and patience asks for twice"
+    );
+    assert_eq!(
+        frozen(&[at(0), still(10), still(20)]),
+        2,
+        "block3 moves, so block4 waits"
+    );
     let moved = changed(20, 0.1, &[0.01, 0.05, 0.0, 0.0]);
-    assert_eq!(frozen(&[at(0), still(10), moved]), 1, "block2 moved at the last check");
+    assert_eq!(
+        frozen(&[at(0), still(10), moved]),
+        1,
+        "block2 moved at the last check"
+    );
 }
 
 #[test]
 fn converged_tells_a_layer_that_is_still_from_a_learning_rate_that_has_fallen() {
-    let policy = Converged { threshold: 0.02, patience: 1 };
+    let policy = Converged {
+        threshold: 0.02,
+        patience: 1,
+    };
     let fast = changed(10, 0.1, &[0.05]);
     // A fifth of the change at a fifth of the rate: not converged.
     let slow = changed(20, 0.02, &[0.01]);
@@ -85,7 +121,10 @@ fn the_change_of_a_layer_is_its_dissimilarity_at_the_largest_rate_so_far() {
         changed(10, 0.01, &[0.1]),
         changed(20, 0.1, &[0.2]),
         changed(30, 0.05, &[0.1]),
-        Check { learning_rate: None, ..changed(40, 0.0, &[0.25]) },
+        Check {
+            learning_rate: None,
+            ..changed(40, 0.0, &[0.25])
+        },
     ]);
     let changes = [0, 1, 2, 3].map(|check| warmed_up.change(0, check).unwrap());
     for (found, expected) in changes.iter().zip([0.1, 0.2, 0.2, 0.25]) {
@@ -97,11 +136,23 @@ fn the_change_of_a_layer_is_its_dissimilarity_at_the_largest_rate_so_far() {
 
 #[test]
 fn a_policy_says_why_and_what_it_is() {
-    let policy = Converged { threshold: 0.02, patience: 1 };
+    let policy = Converged {
+        threshold: 0.02,
+        patience: 1,
+    };
     let checks = history([changed(10, 0.1, &[0.01, 0.05])]);
-    assert_eq!(policy.reason(&checks), "`block2` changed by 0.0500 > 0.02 in the last 1 checks");
-    assert_eq!(policy.describe(), "converged: change at most 0.02 at 1 checks in a row");
-    assert_eq!(DryRun(policy).describe(), format!("dry run of {}", policy.describe()));
+    assert_eq!(
+        policy.reason(&checks),
+        "`block2` changed by 0.0500 > 0.02 in the last 1 checks"
+    );
+    assert_eq!(
+        policy.describe(),
+        "converged: change at most 0.02 at 1 checks in a row"
+    );
+    assert_eq!(
+        DryRun(policy).describe(),
+        format!("dry run of {}", policy.describe())
+    );
     assert_eq!(DryRun(policy).frozen_layers(&checks), 1);
     assert!(DryRun(policy).is_dry_run() && !policy.is_dry_run());
 }

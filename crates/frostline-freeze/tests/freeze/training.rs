@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use frostline_activations::{Run, Status, Tap};
 use frostline_freeze::{
-    Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step, Tested,
+    Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step,
+    Tested,
 };
 
 use crate::nets::{Net, STEPS, freezing, run, samples};
@@ -21,8 +22,13 @@ fn layers_freeze_when_the_policy_says_and_then_stand_still() {
         .in_folder(temp.path().join("run"))
         .unwrap();
     run(net, &mut freezing);
-    let tested = Tested { accuracy: 0.75, samples: 12 };
-    let outcome = freezing.finish(Status::Finished, STEPS, Some(tested)).unwrap();
+    let tested = Tested {
+        accuracy: 0.75,
+        samples: 12,
+    };
+    let outcome = freezing
+        .finish(Status::Finished, STEPS, Some(tested))
+        .unwrap();
     assert!(outcome.training_seconds > 0.0 && outcome.measuring_seconds > 0.0);
 
     let run = Run::open(temp.path().join("run")).unwrap();
@@ -69,13 +75,22 @@ fn the_last_layer_never_freezes_and_what_is_frozen_stays_so() {
     struct Fickle;
     impl FreezePolicy for Fickle {
         fn frozen_layers(&self, history: &History) -> usize {
-            if history.latest().is_some_and(|check| check.step == 10) { 100 } else { 0 }
+            if history.latest().is_some_and(|check| check.step == 10) {
+                100
+            } else {
+                0
+            }
         }
     }
     let net = Net::new(2);
     let mut freezing = freezing(&net, Fickle);
     let net = run(net, &mut freezing);
-    let frozen: Vec<usize> = freezing.history().checks().iter().map(|check| check.frozen).collect();
+    let frozen: Vec<usize> = freezing
+        .history()
+        .checks()
+        .iter()
+        .map(|check| check.frozen)
+        .collect();
     assert_eq!(frozen, [0, 0, 3, 3, 3, 3, 3, 3, 3]);
     assert!(net.head.weight.val().is_require_grad());
 }
@@ -101,7 +116,10 @@ fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_folder() {
     let mut freezing = freezing(&net, Never).in_folder(&path).unwrap();
     freezing.start(&net).unwrap();
     let net = freezing.after_step(net, 5).unwrap();
-    let told = Step { loss: Some(f64::NAN), ..Step::from(7) };
+    let told = Step {
+        loss: Some(f64::NAN),
+        ..Step::from(7)
+    };
     let error = freezing.after_step(net, told).unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 7, .. }), "{error}");
     assert!(error.to_string().contains(path.to_str().unwrap()));
