@@ -59,7 +59,8 @@ fn untapped(net: &ConvNet, images: Tensor<4>) -> Tensor<2> {
         &net.block6,
     ];
     let x = blocks.into_iter().fold(images, |x, block| block.forward(x));
-    net.head.forward(x.flatten(1, 3))
+    let x: Tensor<3> = x.flatten(2, 3);
+    net.head.forward(x.mean_dim(2).squeeze_dim(2))
 }
 
 /// Forward and backward, without the update, so that every measurement does the same work.
@@ -101,6 +102,9 @@ fn head(of: &str) {
 
 fn taps(images: &Images) {
     let (net, batch) = (net(), batch(images));
+    let same =
+        untapped(&net, batch.0.clone()).into_data() == net.forward(batch.0.clone()).into_data();
+    assert!(same, "without its taps the net is another net");
     let mut absent = || (0..STEPS).for_each(|_| step(|x| untapped(&net, x), &net, &batch));
     let mut off = || (0..STEPS).for_each(|_| step(|x| net.forward(x), &net, &batch));
     let mut recording = || {

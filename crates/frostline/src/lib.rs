@@ -36,8 +36,8 @@ pub use frostline_report as report;
 pub use frostline_svcca as svcca;
 pub use page::page;
 
-/// What a training loop needs, in one `use`. The policy [`freeze::Linear`](crate::freeze::Linear) is not
-/// in it: most models use Burn's layer of that name.
+/// What a training loop needs, in one `use`. The policy [`Linear`](crate::freeze::Linear) is not in it:
+/// most models use Burn's layer of that name.
 pub mod prelude {
     pub use frostline_activations::{
         Activations, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status, Tap,
