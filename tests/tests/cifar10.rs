@@ -1,0 +1,78 @@
+//! The main job's training, on a few generated images.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use cifar10::devices::{compiled_in, device};
+use cifar10::nets::{ConvNet, Net, PaperNet};
+use cifar10::synthetic::{Split, images};
+use cifar10::train::{Moment, Settings, train};
+use frostline::activations::Outcome;
+use frostline::freeze;
+use frostline::prelude::*;
+
+const SETTINGS: Settings = Settings {
+    epochs: 2,
+    batch: 32,
+    learning_rate: 0.02,
+    seed: 1,
+    augment: true,
+    probe: 40,
+    tested: 20,
+    checks: 6,
+};
+
+fn run<N: Net + 'static>(net: N, folder: &Path, watch: impl FnMut(Moment) -> bool) -> Outcome {
+    let (seen, unseen) = (images(1, Split::Train, 96), images(1, Split::Test, 50));
+    let policy = Box::new(freeze::Linear::default());
+    let data = [&seen, &unseen];
+    train(net, data, &SETTINGS, policy, folder.into(), |_| (), watch).unwrap()
+}
+
+#[test]
+fn a_training_is_recorded_frozen_and_tested_to_its_end() {
+    let temp = tempfile::tempdir().unwrap();
+    let device = Device::flex().autodiff();
+    let mut moments = Vec::new();
+    let outcome = run(ConvNet::init(10, &device), temp.path(), |moment| {
+        moments.push(moment);
+        true
+    });
+
+    assert_eq!((outcome.status, outcome.step), (Status::Finished, 6));
+    assert_eq!(outcome.test_samples, Some(50));
+    assert_eq!(moments.len(), 6);
+    assert!(moments[2].epoch_ended && moments[2].accuracy.is_some());
+    let run = Run::open(temp.path()).unwrap();
+    let frozen: Vec<usize> = run.history.iter().map(|check| check.frozen).collect();
+    assert_eq!(frozen, [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(run.info.probe.samples, 40);
+    assert_eq!(run.history[3].loss.map(f64::is_finite), Some(true));
+}
+
+#[test]
+fn a_stopped_training_leaves_a_run_that_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let device = Device::flex().autodiff();
+    let outcome = run(PaperNet::init(10, &device), temp.path(), |moment| {
+        moment.step < 2
+    });
+
+    assert_eq!((outcome.status, outcome.step), (Status::Interrupted, 2));
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!(run.history.len(), 3);
+    assert_eq!(run.info.outcome, Some(outcome));
+    assert_eq!(run.info.layers.last().map(String::as_str), Some("logits"));
+}
+
+#[test]
+fn a_device_that_was_not_compiled_in_is_refused_with_those_that_were() {
+    let names: Vec<&str> = compiled_in().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["flex", "wgpu", "ndarray"]);
+    assert!(device("flex").is_ok());
+    let refused = device("abacus").unwrap_err();
+    assert!(
+        refused.contains("`abacus`") && refused.contains("flex, wgpu, ndarray"),
+        "{refused}"
+    );
+}
