@@ -38,9 +38,8 @@ impl Clock {
         self.training.as_secs_f64()
     }
 
-    /// Seconds of measuring, the measurement that goes on included.
     pub(crate) fn measuring_seconds(&self) -> f64 {
-        (self.measuring + self.since.elapsed()).as_secs_f64()
+        self.measuring.as_secs_f64()
     }
 
     fn lap(&mut self) -> Duration {

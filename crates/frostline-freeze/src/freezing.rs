@@ -5,7 +5,7 @@ use frostline_activations::{
     Activations, Check, CheckpointSchedule, FORMAT_VERSION, Length, Outcome, Probe, ProbeInfo,
     RunFolder, RunInfo, Status, Versions,
 };
-use frostline_svcca::{Basis, Svcca, View, correlations};
+use frostline_svcca::{Basis, Svcca, View, Warning, correlations};
 
 use crate::clock::Clock;
 use crate::{Error, FreezePolicy, History, Layers};
@@ -238,7 +238,10 @@ impl<M: Module> FreezeTraining<M> {
     ) -> Result<Outcome, Error> {
         let latest = self.history.checks().iter().rev();
         let accuracy = latest.filter_map(|check| check.accuracy).next();
-        let going = self.going.as_mut();
+        let mut going = self.going.as_mut();
+        if let Some(going) = &mut going {
+            going.clock.trained();
+        }
         let outcome = Outcome {
             status,
             step,
@@ -313,6 +316,7 @@ impl<M: Module> FreezeTraining<M> {
         if !self.policy.is_dry_run() {
             latest.frozen = frozen.max(decided);
         }
+        going.clock.measured();
         latest.measuring_seconds = going.clock.measuring_seconds();
         let frozen = latest.frozen;
         if let Some(folder) = &mut going.folder {
@@ -325,8 +329,11 @@ impl<M: Module> FreezeTraining<M> {
         Ok(frozen)
     }
 
-    /// The similarity of each layer to itself at the previous check. Frozen layers are not measured:
-    /// theirs is 1.
+    /// The similarity of each layer to itself at the previous check, and what makes it less believable.
+    /// Frozen layers are not measured: theirs is 1.
+    ///
+    /// Not being comparable is no reason to end a training: such a layer never counts as converged, and
+    /// the warnings say why.
     fn compare(
         &mut self,
         activations: &Activations,
@@ -335,49 +342,49 @@ impl<M: Module> FreezeTraining<M> {
     ) -> Result<(Vec<Option<f64>>, Vec<String>), Error> {
         let mut similarity = vec![Some(1.0); frozen];
         let mut warnings = Vec::new();
-        let names: Vec<String> = self
-            .layers
-            .names()
-            .skip(frozen)
-            .map(str::to_string)
-            .collect();
-        for (layer, name) in (frozen..).zip(names) {
-            // The probe keeps views, so the layout is settled.
-            let view = View::new(&activations.view(&name)?);
-            let basis = view.and_then(|view| view.basis(self.measure.cut));
-            let basis = match basis {
-                Ok(basis) => basis,
-                Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
-                    return Err(self.diverged(step, format!("layer `{name}`: {error}")));
-                }
-                Err(source) => {
-                    let layer = name;
-                    return Err(Error::Measure {
-                        layer,
-                        step,
-                        source,
-                    });
-                }
-            };
+        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+        for (layer, name) in names.iter().enumerate().skip(frozen) {
+            let basis = self.basis(activations, name, step)?;
             let going = self.going.as_mut().expect("a check follows the start");
-            let previous = going.previous[layer].replace(basis.clone());
-            let compared = previous.map(|previous| correlations(&previous, &basis));
-            similarity.push(match compared {
-                None => None,
-                Some(Ok(compared)) => {
-                    let told = compared.warnings.iter();
-                    warnings.extend(told.map(|warning| format!("{name}: {warning}")));
-                    Some(compared.mean)
-                }
-                // Not being comparable is no reason to end a training: the layer never counts as
-                // converged, and the history says why.
-                Some(Err(error)) => {
-                    warnings.push(format!("{name}: {error}"));
-                    None
-                }
-            });
+            let kept = basis.as_ref().ok().cloned();
+            let previous = std::mem::replace(&mut going.previous[layer], kept);
+            let compared = match (previous, basis) {
+                (None, Ok(_)) => None,
+                (Some(previous), Ok(basis)) => Some(correlations(&previous, &basis)),
+                (_, Err(error)) => Some(Err(error)),
+            };
+            let told: Vec<String> = match &compared {
+                None => Vec::new(),
+                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
+                Some(Err(error)) => vec![error.to_string()],
+            };
+            warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
+            similarity.push(compared.and_then(Result::ok).map(|compared| compared.mean));
         }
         Ok((similarity, warnings))
+    }
+
+    /// What is kept of a layer for the next check, or why nothing is. The outer error ends the training: an
+    /// activation that is not finite, or a layer that can't be measured from the start.
+    fn basis(
+        &mut self,
+        activations: &Activations,
+        name: &str,
+        step: usize,
+    ) -> Result<Result<Basis, frostline_svcca::Error>, Error> {
+        // The probe keeps views, so the layout is settled.
+        let view = View::new(&activations.view(name)?);
+        match view.and_then(|view| view.basis(self.measure.cut)) {
+            Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
+                Err(self.diverged(step, format!("layer `{name}`: {error}")))
+            }
+            Err(source) if self.history.checks().is_empty() => Err(Error::Measure {
+                layer: name.to_string(),
+                step,
+                source,
+            }),
+            basis => Ok(basis),
+        }
     }
 
     /// Writes the end of a run that diverged, and gives the error that says so.

@@ -4,9 +4,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use frostline_activations::{Run, Status, Tap};
 use frostline_freeze::{
-    Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step,
-    Tested,
+    CheckpointSchedule, Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear,
+    Never, Probe, Step, Tested,
 };
+use frostline_svcca::{Cut, Svcca};
 
 use crate::nets::{Net, STEPS, freezing, run, samples};
 
@@ -152,6 +153,50 @@ impl burn::module::ModuleMapper for Infinite {
     ) -> burn::module::Param<Tensor<D>> {
         param.map(|tensor| tensor * f32::INFINITY)
     }
+}
+
+#[test]
+fn a_probe_of_one_sample_is_an_error_when_training_starts() {
+    let net = Net::new(1);
+    let probe = Probe::new(vec![samples(1, 99, &Device::flex())], Net::forward);
+    let layers = Layers::of(&net).unwrap();
+    let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10));
+    let error = freezing.start(&net).unwrap_err();
+    assert!(
+        matches!(&error, Error::Measure { layer, step: 0, .. } if layer == "block1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn layers_too_wide_for_the_probe_are_trained_on_and_the_history_says_why() {
+    let net = Net::new(1);
+    // Five centred samples span four dimensions, and so does nearly every layer: any two agree.
+    let probe = Probe::new(vec![samples(5, 99, &Device::flex())], Net::forward);
+    let layers = Layers::of(&net).unwrap();
+    let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10))
+        .measured_by(Svcca { cut: Cut::All })
+        .checking(CheckpointSchedule::EverySteps(5));
+    freezing.start(&net).unwrap();
+    freezing.after_step(net, 5).unwrap();
+    let check = freezing.history().latest().unwrap();
+    assert_eq!(check.similarity[0], None);
+    assert!(
+        check.warnings[0].starts_with("block1: 5 samples are too few"),
+        "{:?}",
+        check.warnings
+    );
+}
+
+#[test]
+fn the_time_up_to_an_interruption_is_time_of_training() {
+    let net = Net::new(1);
+    let mut freezing = freezing(&net, Never);
+    freezing.start(&net).unwrap();
+    let pause = std::time::Duration::from_millis(20);
+    std::thread::sleep(pause);
+    let outcome = freezing.finish(Status::Interrupted, 0, None).unwrap();
+    assert!(outcome.training_seconds >= pause.as_secs_f64()); // sleep never sleeps less
 }
 
 #[test]
