@@ -44,7 +44,10 @@ impl TrainingBar {
                 .expect("the template is a constant");
         TrainingBar {
             name,
-            bar: ProgressBar::new(0).with_style(style).with_prefix(name),
+            bar: ProgressBar::new(0)
+                .with_style(style)
+                .with_prefix(name)
+                .with_message("looking at the untrained network"),
             lines: !std::io::stderr().is_terminal(),
             started: Instant::now(),
             images: 0,
@@ -62,8 +65,14 @@ impl TrainingBar {
         let accuracy = moment
             .accuracy
             .map_or("-".to_string(), |a| format!("{:.1} %", 100.0 * a));
+        // All test images are asked after the last step: some seconds in which no step is told.
+        let testing = if moment.step == moment.steps {
+            ", testing"
+        } else {
+            ""
+        };
         let message = format!(
-            "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen",
+            "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen{testing}",
             moment.frozen
         );
         self.bar.set_length(moment.steps as u64);
@@ -79,6 +88,6 @@ impl TrainingBar {
     }
 
     pub(crate) fn finish(&self) {
-        self.bar.finish();
+        self.bar.finish_with_message("done");
     }
 }
