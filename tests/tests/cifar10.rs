@@ -76,3 +76,13 @@ fn a_device_that_was_not_compiled_in_is_refused_with_those_that_were() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_and_no_panic() {
+    if let Err(refused) = device("wgpu") {
+        assert!(
+            refused.starts_with("the device `wgpu` can't be used here"),
+            "{refused}"
+        );
+    }
+}

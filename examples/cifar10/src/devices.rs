@@ -1,6 +1,6 @@
 //! The devices that were compiled in.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// A device's name on the command line, and how to get it.
 type Named = (&'static str, fn() -> Device);
@@ -29,11 +29,11 @@ pub fn compiled_in() -> Vec<Named> {
     ]
 }
 
-/// The device of this name. The error lists those that there are.
+/// The device of this name. The error lists those that there are, or says that this one doesn't answer.
 pub fn device(name: &str) -> Result<Device, String> {
     let devices = compiled_in();
     match devices.iter().find(|(known, _)| *known == name) {
-        Some((_, device)) => Ok(device()),
+        Some((_, device)) => answering(name, *device),
         None => {
             let known: Vec<&str> = devices.iter().map(|(known, _)| *known).collect();
             Err(format!(
@@ -43,4 +43,20 @@ pub fn device(name: &str) -> Result<Device, String> {
             ))
         }
     }
+}
+
+/// The device, once it has computed something. A GPU backend finds out at the first tensor that there is no
+/// adapter, and panics.
+fn answering(name: &str, device: fn() -> Device) -> Result<Device, String> {
+    let asked = std::panic::catch_unwind(|| {
+        let device = device();
+        let one = Tensor::<1>::ones([1], &device).try_into_data();
+        one.map(|_| device).map_err(|error| error.to_string())
+    });
+    let problem = match asked {
+        Ok(Ok(device)) => return Ok(device),
+        Ok(Err(problem)) => problem,
+        Err(_) => "its driver found no adapter".to_string(),
+    };
+    Err(format!("the device `{name}` can't be used here: {problem}"))
 }
