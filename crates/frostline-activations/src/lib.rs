@@ -17,10 +17,12 @@
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
+//! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.
 
 mod activations;
+mod array_file;
 mod error;
 mod layout;
 mod probe;
@@ -30,6 +32,7 @@ mod schedule;
 mod tap;
 
 pub use activations::{Activation, Activations};
+pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use error::Error;
 pub use layout::Layout;
 pub use probe::Probe;

@@ -1,13 +1,20 @@
-//! The command `frostline`: what recorded training runs have to show.
+//! The command `frostline`: what recorded activations and training runs have to show.
 
+mod compare;
+mod failure;
+mod grid;
+mod layer_file;
 mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use frostline::svcca::Measure;
 
-/// See how a network's layers converge: pages and tables of recorded training runs
+use layer_file::{Axes, Neurons};
+
+/// See how a network's layers converge: compare recorded layers, draw recorded training runs
 #[derive(Parser)]
 #[command(name = "frostline", version, propagate_version = true)]
 struct Arguments {
@@ -17,6 +24,59 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compare the activations of two layers by every measure
+    #[command(after_help = "Examples:
+  frostline compare a.npy b.npy
+  frostline compare a.safetensors:conv3 b.safetensors:conv3 --layout nchw
+  frostline compare keras.npy torch.npy --layout nhwc --neurons channels --json
+
+A file is .npy or safetensors, float32 or float64 (float16 and bfloat16 too), [sample, neuron] with the
+same samples in the same order; or with --layout a map of 3 or 4 axes. Layers larger than 2 GiB are read
+in blocks, and plain CCA then leaves out directions too faint for that.
+
+Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
+    Compare {
+        /// A layer: file.npy, or file.safetensors:name
+        x: PathBuf,
+        /// The other layer
+        y: PathBuf,
+        #[command(flatten)]
+        maps: Maps,
+        /// Print JSON, with null where a measure isn't defined and a warning that says why
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare every layer of one network with every layer of another
+    #[command(after_help = "Examples:
+  frostline grid runs/cifar10/ordinary runs/cifar10/freeze
+  frostline grid runs/freeze runs/freeze --step 0 --svg dynamics.svg
+  frostline grid a.safetensors b.safetensors --measure cka --json
+
+Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
+cka, cka_biased, procrustes, r2, pls.")]
+    Grid {
+        /// Rows: a run folder (its last checkpoint) or a safetensors file
+        a: PathBuf,
+        /// Columns: another, or the same
+        b: PathBuf,
+        /// By what
+        #[arg(short, long, default_value = "svcca")]
+        measure: Measure,
+        /// Take this checkpoint of A, which is a run folder
+        #[arg(long, value_name = "STEP")]
+        step: Option<usize>,
+        /// Take this checkpoint of B
+        #[arg(long, value_name = "STEP")]
+        step_b: Option<usize>,
+        #[command(flatten)]
+        maps: Maps,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Also draw a heatmap
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
     /// Draw one HTML page that compares runs, from their folders alone
     #[command(after_help = "Examples:
   frostline report runs/cifar10/ordinary runs/cifar10/freeze
@@ -35,13 +95,56 @@ enum Command {
     },
 }
 
+/// How arrays with more than two axes become layers.
+#[derive(clap::Args)]
+struct Maps {
+    /// Where the channels of an array with more than two axes are
+    #[arg(long, value_enum)]
+    layout: Option<Axes>,
+    /// What counts as its neurons
+    #[arg(long, value_enum, default_value = "means")]
+    neurons: Neurons,
+}
+
 fn main() -> ExitCode {
-    let Command::Report { runs, output, json } = Arguments::parse().command;
-    match report::report(&runs, output, json) {
+    let done = match Arguments::parse().command {
+        Command::Compare { x, y, maps, json } => compare::compare(
+            &x,
+            &y,
+            &compare::Options {
+                axes: maps.layout,
+                neurons: maps.neurons,
+                json,
+            },
+        ),
+        Command::Grid {
+            a,
+            b,
+            measure,
+            step,
+            step_b,
+            maps,
+            json,
+            svg,
+        } => grid::grid(
+            &a,
+            &b,
+            &grid::Options {
+                measure,
+                steps: [step, step_b],
+                axes: maps.layout,
+                neurons: maps.neurons,
+                json,
+                svg,
+            },
+        ),
+        Command::Report { runs, output, json } => report::report(&runs, output, json),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
         }
     }
 }

@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
@@ -6,12 +5,14 @@ use frostline::activations::Run;
 use frostline::report::text_table;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::failure::Failure;
+
 /// Reads the runs, prints their table and writes their page; with `json` prints them instead.
 pub(crate) fn report(
     folders: &[PathBuf],
     output: Option<PathBuf>,
     json: bool,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Failure> {
     let runs = folders
         .iter()
         .map(Run::open)
@@ -21,9 +22,9 @@ pub(crate) fn report(
     }
     if let Some(empty) = runs.iter().find(|run| run.history.is_empty()) {
         let path = empty.path().display();
-        return Err(
-            format!("{path} has nothing to show: no check was recorded in history.jsonl").into(),
-        );
+        return Err(Failure::Data(format!(
+            "{path} has nothing to show: no check was recorded in history.jsonl"
+        )));
     }
     if json {
         let runs: Vec<_> = runs
@@ -54,7 +55,8 @@ pub(crate) fn report(
     bar.finish_and_clear();
 
     let output = output.unwrap_or_else(|| folders[0].join("report.html"));
-    std::fs::write(&output, page).map_err(|error| format!("{}: {error}", output.display()))?;
+    std::fs::write(&output, page)
+        .map_err(|error| Failure::Data(format!("{}: {error}", output.display())))?;
     println!("{}", text_table(&runs.iter().collect::<Vec<_>>()));
     println!("page: {}", output.display());
     Ok(())

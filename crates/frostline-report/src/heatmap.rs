@@ -44,10 +44,93 @@ pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
     );
     Ok(picture(grid.size(panes.len()), &label, |canvas| {
         for (index, pane) in panes.iter().enumerate() {
-            draw_pane(canvas, pane, &grid, index);
+            let moment = moment(pane);
+            let labels = Labels {
+                heading: &format!("{moment} of training"),
+                below: &format!("step {}", pane.step),
+                row: (&format!(" at {moment}"), "layer during training"),
+                column: (" at the end", "layer at the end"),
+            };
+            draw_pane(canvas, pane, &labels, &grid, index);
         }
         draw_scale(canvas, &grid);
     }))
+}
+
+/// Layers of one network or checkpoint (rows) against layers of another (columns), the input layer at
+/// the bottom left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heatmap {
+    /// Above the picture.
+    pub title: String,
+    /// What was measured: a second line.
+    pub measure: String,
+    /// Whose layers the rows are, and their names.
+    pub rows: (String, Vec<String>),
+    /// Whose layers the columns are, and their names.
+    pub columns: (String, Vec<String>),
+    /// `values[row][column]`, finite; none where it is not defined. Colours end at 0 and 1.
+    pub values: Vec<Vec<Option<f64>>>,
+}
+
+/// Draws one heatmap.
+///
+/// Errors: `PaneShape`, `OutOfRange` for a value that isn't finite, `Nothing` without layers.
+pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
+    let pane = Pane {
+        step: 0,
+        fraction: 0.0,
+        rows: heatmap.rows.1.clone(),
+        columns: heatmap.columns.1.clone(),
+        values: heatmap.values.clone(),
+    };
+    if pane.rows.is_empty() || pane.columns.is_empty() {
+        return Err(Error::Nothing("There are no layers to draw.".into()));
+    }
+    check_shape(&pane)?;
+    let values = pane.values.iter().flatten().flatten();
+    if let Some(value) = values.clone().find(|value| !value.is_finite()) {
+        return Err(Error::OutOfRange {
+            what: format!("a similarity of {}", heatmap.title),
+            value: *value,
+        });
+    }
+    let grid = Grid::of(
+        std::slice::from_ref(&pane),
+        pane.rows.len(),
+        pane.columns.len(),
+    );
+    let label = format!(
+        "{}, {}: every layer of {} with every layer of {}",
+        heatmap.title, heatmap.measure, heatmap.rows.0, heatmap.columns.0
+    );
+    let labels = Labels {
+        heading: &heatmap.title,
+        below: &heatmap.measure,
+        row: ("", &heatmap.rows.0),
+        column: ("", &heatmap.columns.0),
+    };
+    Ok(picture(grid.size(1), &label, |canvas| {
+        draw_pane(canvas, &pane, &labels, &grid, 0);
+        draw_scale(canvas, &grid);
+    }))
+}
+
+/// The colour of a similarity as the heatmaps have it, and one that is read on it, as red, green, blue.
+pub fn similarity_colours(value: f64) -> [[u8; 3]; 2] {
+    let background = colour::similarity(value);
+    let ink = colour::text_on(background);
+    [background, ink].map(|colour| [colour.0, colour.1, colour.2])
+}
+
+/// What a pane says around its cells.
+struct Labels<'a> {
+    heading: &'a str,
+    below: &'a str,
+    /// Behind a row's name in a hover text, and along the axis.
+    row: (&'a str, &'a str),
+    /// The same of columns.
+    column: (&'a str, &'a str),
 }
 
 const WIDTH: f64 = 1180.0;
@@ -155,21 +238,26 @@ impl Grid {
     }
 }
 
-fn draw_pane(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
+fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid, index: usize) {
     let cells = grid.cells(index, pane);
-    let heading = format!("{} of training", moment(pane));
     let above = (cells.left, cells.top - 27.0);
-    canvas.text(&heading, above, Font::left(13.0).bold());
-    let step = format!("step {}", pane.step);
+    canvas.text(labels.heading, above, Font::left(13.0).bold());
     let font = Font::left(11.0).colour(SOFT_INK);
-    canvas.text(&step, (cells.left, cells.top - 11.0), font);
+    canvas.text(labels.below, (cells.left, cells.top - 11.0), font);
 
     // Ten by ten is the most that is read as numbers rather than as colours.
     let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= 20.0;
     for (row, name) in pane.rows.iter().enumerate() {
         for (column, end) in pane.columns.iter().enumerate() {
-            // Rounding is allowed to leave [0, 1] by a little; it is not shown.
-            let value = pane.values[row][column].map(|value| value.clamp(0.0, 1.0));
+            // No "-0.00" where rounding went below 0.
+            let value = pane.values[row][column];
+            let value = value.map(|value| {
+                if value > -0.005 {
+                    value.max(0.0)
+                } else {
+                    value
+                }
+            });
             let cell = Area {
                 left: cells.left + grid.cell * column as f64,
                 top: cells.bottom - grid.cell * (row + 1) as f64,
@@ -178,17 +266,15 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
             };
             draw_cell(canvas, cell, value, printed);
             let written = value.map_or("not defined".into(), |value| format!("{value:.2}"));
-            canvas.hover(
-                cell,
-                &format!("{name} at {} × {end} at the end: {written}", moment(pane)),
-            );
+            let (at, at_end) = (labels.row.0, labels.column.0);
+            canvas.hover(cell, &format!("{name}{at} × {end}{at_end}: {written}"));
         }
     }
     canvas.frame(cells, SOFT_INK, 1.0);
     if grid.names_rows(index) {
-        draw_row_names(canvas, pane, grid, cells);
+        draw_row_names(canvas, pane, labels, grid, cells);
     }
-    draw_column_names(canvas, pane, grid, cells);
+    draw_column_names(canvas, pane, labels, grid, cells);
 }
 
 fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool) {
@@ -214,7 +300,7 @@ fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool)
     }
 }
 
-fn draw_row_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
+fn draw_row_names(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid, cells: Area) {
     let names = short_names(&pane.rows, NAME);
     for (row, name) in names.iter().enumerate().step_by(thinned(grid)) {
         let y = cells.bottom - grid.cell * (row as f64 + 0.5);
@@ -225,10 +311,16 @@ fn draw_row_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
         cells.centre().1,
     );
     let font = Font::centre(11.0).upright();
-    canvas.text("layer during training", beside, font);
+    canvas.text(labels.row.1, beside, font);
 }
 
-fn draw_column_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area) {
+fn draw_column_names(
+    canvas: &mut Canvas,
+    pane: &Pane,
+    labels: &Labels<'_>,
+    grid: &Grid,
+    cells: Area,
+) {
     let names = short_names(&pane.columns, NAME);
     for (column, name) in names.iter().enumerate().step_by(thinned(grid)) {
         let x = cells.left + grid.cell * (column as f64 + 0.5);
@@ -244,7 +336,7 @@ fn draw_column_names(canvas: &mut Canvas, pane: &Pane, grid: &Grid, cells: Area)
         cells.centre().0,
         cells.bottom + grid.column_names + AXIS_LABEL / 2.0,
     );
-    canvas.text("layer at the end", below, Font::centre(11.0));
+    canvas.text(labels.column.1, below, Font::centre(11.0));
 }
 
 /// Every how many-th name there is room for; the hover texts have them all.
@@ -296,24 +388,11 @@ fn moment(pane: &Pane) -> String {
 }
 
 fn check(pane: &Pane) -> Result<(), Error> {
-    let shape = |row: usize| Error::PaneShape {
-        step: pane.step,
-        rows: pane.rows.len(),
-        columns: pane.columns.len(),
-        row,
-        given: pane.values.len(),
-        values: pane.values.get(row).map_or(0, Vec::len),
-    };
     unit(pane.fraction, || {
         format!("the fraction of the pane of step {}", pane.step)
     })?;
-    if pane.values.len() != pane.rows.len() {
-        return Err(shape(pane.values.len().min(pane.rows.len())));
-    }
+    check_shape(pane)?;
     for (row, values) in pane.values.iter().enumerate() {
-        if values.len() != pane.columns.len() {
-            return Err(shape(row));
-        }
         for (column, value) in values.iter().enumerate() {
             if let Some(value) = *value {
                 unit(value, || {
@@ -326,4 +405,26 @@ fn check(pane: &Pane) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn check_shape(pane: &Pane) -> Result<(), Error> {
+    let shape = |row: usize| Error::PaneShape {
+        step: pane.step,
+        rows: pane.rows.len(),
+        columns: pane.columns.len(),
+        row,
+        given: pane.values.len(),
+        values: pane.values.get(row).map_or(0, Vec::len),
+    };
+    if pane.values.len() != pane.rows.len() {
+        return Err(shape(pane.values.len().min(pane.rows.len())));
+    }
+    match pane
+        .values
+        .iter()
+        .position(|values| values.len() != pane.columns.len())
+    {
+        Some(row) => Err(shape(row)),
+        None => Ok(()),
+    }
 }

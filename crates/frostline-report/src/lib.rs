@@ -37,7 +37,7 @@ mod timeline;
 
 pub use curves::{Against, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_previous};
 pub use error::Error;
-pub use heatmap::{Pane, panes};
+pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
 pub use summary::{FrostLine, Summary, text_table};
 pub use timeline::freeze_timeline;

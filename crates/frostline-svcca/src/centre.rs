@@ -1,64 +1,26 @@
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::Error;
-
-/// In which floats a device multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Precision {
-    F64,
-    /// No f64 on the device: products of blocks in f32, summed in f64 on the host.
-    F32,
-}
-
-impl Precision {
-    pub(crate) fn of(device: &Device) -> Self {
-        if device.supports_dtype(DType::F64) {
-            Precision::F64
-        } else {
-            Precision::F32
-        }
-    }
-
-    pub(crate) fn dtype(self) -> DType {
-        match self {
-            Precision::F64 => DType::F64,
-            Precision::F32 => DType::F32,
-        }
-    }
-
-    pub(crate) fn epsilon(self) -> f64 {
-        match self {
-            Precision::F64 => f64::EPSILON,
-            Precision::F32 => f64::from(f32::EPSILON),
-        }
-    }
-}
+use crate::{Error, precision::Precision, products::read};
 
 /// Activations without their mean and without the neurons that never vary.
 pub(crate) struct Centred {
-    /// `[sample, neuron]`, divided by `scale`; none where no neuron varies.
+    /// `[sample, varying neuron]`, divided by `scale`; none where no neuron varies.
     pub(crate) activations: Option<Tensor<2>>,
     /// A power of two near the largest activation: the squares of what's left can't overflow.
     pub(crate) scale: f64,
     /// The largest absolute activation.
     pub(crate) peak: f64,
-    /// How many neurons were left out.
-    pub(crate) constant: usize,
+    /// Which neurons vary, ascending.
+    pub(crate) varying: Vec<usize>,
 }
 
 /// Checks and centres `activations: [sample, neuron]`.
 pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Centred, Error> {
-    let finite = activations.clone().is_finite().all().try_into_data()?;
-    if !finite.iter::<bool>().all(|finite| finite) {
-        return Err(first_not_finite(activations)?);
-    }
+    check_finite(&activations, 0)?;
     let activations = activations.cast(precision.dtype());
     let highest = read(activations.clone().max_dim(0))?;
     let lowest = read(activations.clone().min_dim(0))?;
-    let ranges = || highest.iter().zip(&lowest);
-    let peak = ranges()
-        .map(|(high, low)| high.abs().max(low.abs()))
-        .fold(0.0, f64::max);
+    let peak = peak(&lowest, &highest);
     let scale = power_of_two(peak, precision);
 
     // The second mean removes what rounding left of the first; at an offset of 1e4 times the
@@ -69,20 +31,14 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
         centred = centred.sub(mean);
     }
 
-    // A column that varies by no more than the rounding of its own values is constant.
-    let rounding = 4.0 * precision.epsilon();
-    let alive: Vec<i64> = (0i64..)
-        .zip(ranges())
-        .filter(|(_, (high, low))| *high - *low > rounding * high.abs().max(low.abs()))
-        .map(|(column, _)| column)
-        .collect();
-    let constant = highest.len() - alive.len();
-    let activations = match alive.len() {
+    let varying = varying(&lowest, &highest, precision.epsilon());
+    let activations = match varying.len() {
         0 => None,
         count if count == highest.len() => Some(centred),
         count => {
             let device = centred.device();
-            let columns = Tensor::<1, Int>::from_data(TensorData::new(alive, [count]), &device);
+            let columns: Vec<i64> = varying.iter().map(|column| *column as i64).collect();
+            let columns = Tensor::<1, Int>::from_data(TensorData::new(columns, [count]), &device);
             Some(centred.select(1, columns))
         }
     };
@@ -90,26 +46,22 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
         activations,
         scale,
         peak,
-        constant,
+        varying,
     })
 }
 
-/// The numbers of a tensor, row by row.
-pub(crate) fn read(tensor: Tensor<2>) -> Result<Vec<f64>, Error> {
-    let data = tensor.try_into_data()?.convert_dtype(DType::F64);
-    Ok(data
-        .try_into_vec()
-        .expect("converted to f64 on the line above"))
-}
-
-/// Finds the value that the check on the device tripped over.
-fn first_not_finite(activations: Tensor<2>) -> Result<Error, Error> {
+/// `NotFinite` with the first value that isn't; `first_row` is where these rows begin in the whole.
+pub(crate) fn check_finite(activations: &Tensor<2>, first_row: usize) -> Result<(), Error> {
+    let finite = activations.clone().is_finite().all().try_into_data()?;
+    if finite.iter::<bool>().all(|finite| finite) {
+        return Ok(());
+    }
     let [rows, columns] = activations.dims();
-    let values = read(activations)?;
+    let values = read(activations.clone())?;
     let found = values.iter().position(|value| !value.is_finite());
-    Ok(match found {
+    Err(match found {
         Some(at) => Error::NotFinite {
-            row: at / columns,
+            row: first_row + at / columns,
             column: at % columns,
             value: values[at],
         },
@@ -121,14 +73,31 @@ fn first_not_finite(activations: Tensor<2>) -> Result<Error, Error> {
     })
 }
 
+/// The columns that vary by more than the rounding of their own values.
+pub(crate) fn varying(lowest: &[f64], highest: &[f64], epsilon: f64) -> Vec<usize> {
+    let rounding = 4.0 * epsilon;
+    (0..highest.len())
+        .filter(|column| {
+            let (low, high) = (lowest[*column], highest[*column]);
+            high - low > rounding * high.abs().max(low.abs())
+        })
+        .collect()
+}
+
+/// The largest absolute value within these ranges.
+pub(crate) fn peak(lowest: &[f64], highest: &[f64]) -> f64 {
+    let values = highest.iter().chain(lowest);
+    values.map(|value| value.abs()).fold(0.0, f64::max)
+}
+
 /// The power of two just above `peak`, kept where it and its reciprocal are normal floats.
-fn power_of_two(peak: f64, precision: Precision) -> f64 {
+pub(crate) fn power_of_two(peak: f64, precision: Precision) -> f64 {
     if peak == 0.0 {
         return 1.0;
     }
     let bound = match precision {
         Precision::F64 => 1000.0,
-        Precision::F32 => 125.0,
+        Precision::Mixed | Precision::F32 => 125.0,
     };
     peak.log2().ceil().clamp(-bound, bound).exp2()
 }

@@ -2,7 +2,11 @@ use burn::tensor::Tensor;
 use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
-use crate::{Basis, Chance, Cut, Error, View, Warning, decompose};
+use crate::{
+    Basis, Chance, Cut, Error, Side, View, Warning, bartlett, decompose,
+    profile::Profile,
+    whitened::{Whitened, same_samples},
+};
 
 /// How to compare by [`svcca`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +26,7 @@ pub struct Correlations {
     pub mean: f64,
     /// Directions kept of x and y.
     pub kept: [usize; 2],
-    /// Effective rank of x and y before the cut.
+    /// Effective rank of x and y before the cut, as far as finding the kept directions showed it.
     pub rank: [usize; 2],
     /// Neurons of x and y.
     pub neurons: [usize; 2],
@@ -67,72 +71,60 @@ pub fn cca(x: &Tensor<2>, y: &Tensor<2>) -> Result<Correlations, Error> {
 /// Errors: `SampleMismatch`, `CutMismatch`, and `TooFewSamples` where any data would give 1: when
 /// plain CCA has no more samples than neurons, or a kept basis spans every centred sample.
 pub fn correlations(x: &Basis, y: &Basis) -> Result<Correlations, Error> {
-    same_samples(x.samples(), y.samples())?;
-    if x.cut() != y.cut() {
-        return Err(Error::CutMismatch {
-            x: x.cut(),
-            y: y.cut(),
-        });
-    }
-    let (samples, cut) = (x.samples(), x.cut());
-    let (kept, neurons) = ([x.kept(), y.kept()], [x.neurons(), y.neurons()]);
-    let dims = kept[0].max(kept[1]);
-    if cut == Cut::All && samples <= neurons[0].max(neurons[1]) {
-        return Err(Error::TooFewSamples {
-            samples,
-            dims: neurons[0].max(neurons[1]),
-        });
-    }
-    if samples <= dims + 1 {
-        return Err(Error::TooFewSamples { samples, dims });
-    }
-
-    let coefficients = match x.cross(y)? {
-        // Rounding can put a correlation of 1 a little above it.
-        Some(cross) => decompose::singular_values(&cross)?.map(|rho| rho.clamp(0.0, 1.0)),
-        None => DVector::zeros(0),
-    };
-    let count = coefficients.len().max(1) as f64;
-    let mean = coefficients.sum() / count;
-    let mean_rho2 = coefficients.norm_squared() / count;
-    Ok(Correlations {
-        coefficients,
-        mean,
-        kept,
-        rank: [x.rank(), y.rank()],
-        neurons,
-        samples,
-        cut,
-        chance: Chance::of(samples, kept[0], kept[1], mean_rho2),
-        warnings: warnings(x, y),
-    })
+    Whitened::check(&x.profile, &y.profile)?;
+    let cross = x.cross(y)?;
+    let profiles = [x.profile.clone(), y.profile.clone()];
+    Correlations::of(&Whitened { profiles, cross })
 }
 
-fn same_samples(x: usize, y: usize) -> Result<(), Error> {
-    if x == y {
-        Ok(())
-    } else {
-        Err(Error::SampleMismatch { x, y })
+impl Correlations {
+    /// How many of the correlations are real, by Bartlett's sequential test at 5 %.
+    ///
+    /// # Formula
+    /// The first k for which `T_k = -(n - k - (a + b + 1)/2 + Σ_{i≤k} ρ_i⁻²) ln Π_{i>k} (1 - ρ_i²)` isn't
+    /// rejected against χ² with `(a - k)(b - k)` degrees of freedom, a and b the kept directions.
+    ///
+    /// Source: Bartlett 1954, Journal of the Royal Statistical Society B 16(2); Lawley 1959, Biometrika
+    /// 46, for the sum.
+    pub fn real_directions(&self) -> usize {
+        bartlett::real_directions(self.coefficients.as_slice(), self.samples, self.kept)
+    }
+
+    pub(crate) fn of(whitened: &Whitened) -> Result<Correlations, Error> {
+        let [x, y] = &whitened.profiles;
+        Whitened::check(x, y)?;
+        let kept = [x.kept(), y.kept()];
+        let coefficients = coefficients(whitened)?;
+        let count = coefficients.len().max(1) as f64;
+        let mean_rho2 = coefficients.norm_squared() / count;
+        Ok(Correlations {
+            mean: coefficients.sum() / count,
+            coefficients,
+            kept,
+            rank: [x.rank, y.rank],
+            neurons: [x.neurons, y.neurons],
+            samples: x.samples,
+            cut: x.cut,
+            chance: Chance::of(x.samples, kept[0], kept[1], mean_rho2),
+            warnings: warnings(x, y),
+        })
     }
 }
 
-fn warnings(x: &Basis, y: &Basis) -> Vec<Warning> {
-    let (samples, dims) = (x.samples(), x.kept().max(y.kept()));
-    let few = samples < 10 * dims;
-    let constant = x.constant + y.constant > 0;
-    let flat = x.rank() == 0 || y.rank() == 0;
-    [
-        few.then_some(Warning::FewSamples { samples, dims }),
-        constant.then_some(Warning::ConstantNeurons {
-            x: x.constant,
-            y: y.constant,
-        }),
-        flat.then_some(Warning::NoVariance {
-            x: x.rank() == 0,
-            y: y.rank() == 0,
-        }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// Singular values of the cross product; rounding can put a correlation of 1 a little above it.
+fn coefficients(whitened: &Whitened) -> Result<DVector<f64>, Error> {
+    if whitened.cross.is_empty() {
+        return Ok(DVector::zeros(0));
+    }
+    Ok(decompose::singular_values(&whitened.cross)?.map(|rho| rho.clamp(0.0, 1.0)))
+}
+
+/// What to know of two sides whose directions are correlated.
+pub(crate) fn warnings(x: &Profile, y: &Profile) -> Vec<Warning> {
+    let (samples, dims) = (x.samples, x.kept().max(y.kept()));
+    let few = (samples < 10 * dims).then_some(Warning::FewSamples { samples, dims });
+    few.into_iter()
+        .chain(x.warnings(Side::X))
+        .chain(y.warnings(Side::Y))
+        .collect()
 }

@@ -67,6 +67,24 @@ impl Cut {
             Cut::All => rank,
         }
     }
+
+    /// Distance between the share that the cut asks for and the nearest cumulative share of these
+    /// directions; none where the cut isn't a share.
+    pub(crate) fn margin(self, singular_values: &DVector<f64>) -> Option<f64> {
+        let (share, power) = match self {
+            Cut::Variance(share) => (share, 2),
+            Cut::SingularValues(share) => (share, 1),
+            Cut::Directions(_) | Cut::All => return None,
+        };
+        let first = singular_values.get(0).filter(|first| **first > 0.0)?;
+        let parts = || singular_values.iter().map(|s| (s / first).powi(power));
+        let whole: f64 = parts().sum();
+        let sums = parts().scan(0.0, |sum, part| {
+            *sum += part;
+            Some(*sum / whole)
+        });
+        sums.map(|sum| (sum - share).abs()).reduce(f64::min)
+    }
 }
 
 /// The fewest leading `parts` whose sum reaches `share` of the whole.

@@ -53,11 +53,35 @@ pub(crate) fn singular_values(matrix: &DMatrix<f64>) -> Result<DVector<f64>, Err
     Ok(DVector::from_vec(values))
 }
 
-/// `aᵀ b`, for bases that share no device.
-pub(crate) fn cross(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
+/// Singular values in descending order, with the left and the right singular vectors, `[rows, count]`
+/// and `[columns, count]`.
+pub(crate) fn singular(
+    matrix: &DMatrix<f64>,
+) -> Result<(DMatrix<f64>, DVector<f64>, DMatrix<f64>), Error> {
+    let failed = failure(
+        "singular value decomposition",
+        matrix.nrows(),
+        matrix.ncols(),
+    );
+    finite(matrix.as_slice(), &failed)?;
+    let found = view(matrix).thin_svd().map_err(|_| failed())?;
+    let (left, values, right) = (owned(found.U()), found.S(), owned(found.V()));
+    let values = DVector::from_fn(matrix.nrows().min(matrix.ncols()), |i, _| values[i]);
+    finite(values.as_slice(), &failed)?;
+    finite(left.as_slice(), &failed)?;
+    finite(right.as_slice(), &failed)?;
+    Ok((left, values, right))
+}
+
+/// `aᵀ b`.
+pub(crate) fn product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
     let product: Mat<f64> = view(a).transpose() * view(b);
-    DMatrix::from_fn(product.nrows(), product.ncols(), |row, column| {
-        product[(row, column)]
+    owned(product.as_ref())
+}
+
+fn owned(matrix: MatRef<'_, f64>) -> DMatrix<f64> {
+    DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |row, column| {
+        matrix[(row, column)]
     })
 }
 

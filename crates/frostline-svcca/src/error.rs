@@ -1,6 +1,6 @@
 use burn::tensor::ExecutionError;
 
-use crate::Cut;
+use crate::{Cut, Measure, Side};
 
 /// Why two layers can't be compared.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,54 @@ pub enum Error {
         x: Cut,
         /// Cut of y.
         y: Cut,
+    },
+    /// A measure of this name doesn't exist.
+    #[error(
+        "no measure is called \"{name}\"; there are svcca, svcca(0.95), svcca_singular_values, \
+         svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y, cka, cka_biased, procrustes, r2 and pls"
+    )]
+    UnknownMeasure {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The two sides were prepared for different measures.
+    #[error("x was prepared for {x} but y for {y}; prepare both alike")]
+    MeasureMismatch {
+        /// Measure of x.
+        x: Measure,
+        /// Measure of y.
+        y: Measure,
+    },
+    /// A view in which no neuron varies, where the measure has no value without variance.
+    #[error("no neuron of {side} varies, so {measure} has no value")]
+    NoVariance {
+        /// Which view.
+        side: Side,
+        /// Which measure.
+        measure: &'static str,
+    },
+    /// So few samples that the debiased estimate doesn't exist, or so much noise that it has no sign.
+    #[error(
+        "debiased CKA needs 4 samples or more and views that vary beyond noise; here are {samples} \
+         samples: record more, or ask for the biased estimate"
+    )]
+    NoDebiasedEstimate {
+        /// Samples of each view.
+        samples: usize,
+    },
+    /// Batches or moments that don't describe the same views.
+    #[error("the moments are of views with {expected:?} neurons, but these have {found:?}")]
+    ViewsMismatch {
+        /// Neurons of each view so far.
+        expected: Vec<usize>,
+        /// Neurons of each view in what came.
+        found: Vec<usize>,
+    },
+    /// Block moments too few, or too alike, to estimate an error from.
+    #[error("a jackknife needs at least 2 blocks; here are {blocks}")]
+    TooFewBlocks {
+        /// Blocks that there are.
+        blocks: usize,
     },
     /// A decomposition didn't converge, or gave values that aren't finite.
     #[error("the {what} of a {rows} x {columns} matrix failed")]

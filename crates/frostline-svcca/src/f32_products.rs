@@ -3,9 +3,8 @@
 use burn::tensor::{DType, Device};
 
 use crate::{
-    Cut, View,
-    centre::Precision,
-    correlations,
+    Cut, View, correlations,
+    precision::Precision,
     reference_case::{Case, numbers, own_cases, shared_cases},
 };
 

@@ -23,27 +23,67 @@
 //! The products over samples run on the device where the tensor lives, in f64 where the device has
 //! it, else in f32 and summed in f64; the small decompositions run on the host in f64.
 
+mod bartlett;
 mod basis;
 mod centre;
+mod centred_pair;
 mod chance;
+mod cka;
+mod comparison;
+mod coordinates;
 mod correlations;
 mod cut;
 mod decompose;
+mod directions;
 mod error;
-mod scatter;
+mod grid;
+mod jackknife;
+mod measure;
+mod moments;
+mod pair;
+mod pls;
+mod precision;
+mod prepared;
+mod procrustes;
+mod products;
+mod profile;
+mod pwcca;
+mod range_finder;
+mod regression;
+mod similarity;
 mod view;
 mod warning;
+mod whitened;
 
 #[cfg(test)]
 mod f32_products;
 #[cfg(test)]
-#[path = "../tests/reference_case/mod.rs"]
+mod readback;
+#[cfg(test)]
+#[path = "../tests/svcca/reference_case/mod.rs"]
 mod reference_case;
 
 pub use basis::Basis;
 pub use chance::Chance;
+pub use cka::Cka;
+pub use comparison::{
+    ChanceLevel, Coefficients, Comparison, CutCoefficients, DftValues, ProcrustesValues,
+    PwccaValues,
+};
 pub use correlations::{Correlations, Svcca, cca, correlations, svcca};
 pub use cut::Cut;
+pub use directions::{AlignedDirections, Directions};
 pub use error::Error;
+pub use grid::{Cell, Grid, Progress, Wanted};
+pub use jackknife::{Interval, jackknife};
+pub use measure::{Bias, Measure, Weights};
+pub use moments::Moments;
+pub use pair::Pair;
+pub use pls::Pls;
+pub use prepared::Prepared;
+pub use procrustes::Procrustes;
+pub use pwcca::Pwcca;
+pub use regression::R2;
+pub use similarity::Similarity;
 pub use view::View;
-pub use warning::Warning;
+pub use warning::{Side, Warning};

@@ -1,13 +1,20 @@
-use burn::tensor::{Device, Tensor};
+use std::sync::OnceLock;
+
+use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
 use crate::{
     Basis, Cut, Error,
-    centre::{Centred, Precision, centre, read},
-    decompose, scatter,
+    centre::{Centred, centre},
+    decompose,
+    precision::Precision,
+    products::{self, Rounding, read, upload},
+    profile::Profile,
+    range_finder,
 };
 
-/// A layer's activations made ready for comparison: checked, centred, with their spectrum.
+/// A layer's activations made ready for comparison: checked and centred; decomposed when something
+/// asks for it, once.
 ///
 /// It holds the centred activations until it is dropped; a [`Basis`] made of it holds only the
 /// directions that were kept.
@@ -15,51 +22,57 @@ use crate::{
 pub struct View {
     samples: usize,
     neurons: usize,
-    constant: usize,
-    rank: usize,
-    singular_values: DVector<f64>,
-    directions: Directions,
+    /// Which neurons vary, ascending.
+    varying: Vec<usize>,
+    /// `[sample, varying neuron]`, divided by `scale`; none where no neuron varies.
+    centred: Option<Tensor<2>>,
+    scale: f64,
     precision: Precision,
+    product: OnceLock<DMatrix<f64>>,
+    eigen: OnceLock<Eigen>,
+    exact: OnceLock<Exact>,
 }
 
-/// Singular directions of the centred activations `X: [sample, varying neuron]`, which are held
-/// divided by a scale, as `singular_values` here are.
+/// Eigenvalues and vectors of the product over samples, `Xᵀ X = V S² Vᵀ`; where there are no fewer
+/// neurons than samples of the product over neurons, `X Xᵀ = U S² Uᵀ`.
 #[derive(Debug)]
-enum Directions {
-    /// No neuron varies.
-    Nothing,
-    /// `Xᵀ X = V S² Vᵀ`: the basis is `X V S⁻¹`.
-    OfScatter {
-        centred: Tensor<2>,
-        vectors: DMatrix<f64>,
-        singular_values: DVector<f64>,
-    },
-    /// `X Xᵀ = U S² Uᵀ`: the basis is `U`.
-    OfGram {
-        centred: Tensor<2>,
-        vectors: DMatrix<f64>,
-        singular_values: DVector<f64>,
-    },
-    /// `X = U S Vᵀ`: the basis is `U`.
-    OfActivations {
-        device: Device,
-        vectors: DMatrix<f64>,
-    },
+struct Eigen {
+    singular_values: DVector<f64>,
+    vectors: DMatrix<f64>,
+    /// How many stand clear of the product's rounding.
+    clear: usize,
 }
+
+/// `X = U S Vᵀ`, decomposed on the host.
+#[derive(Debug)]
+struct Exact {
+    singular_values: DVector<f64>,
+    left: DMatrix<f64>,
+    rank: usize,
+}
+
+/// Below this share of the largest, a kept eigenvalue makes the whitened basis lose too many digits:
+/// its orthogonality is off by the product's ε over this.
+const WHITENING_FLOOR: f64 = 1e-6;
 
 impl View {
-    /// Checks and centres `activations: [sample, neuron]` and finds their singular values.
-    ///
-    /// The product over samples (`Xᵀ X`, or `X Xᵀ` where there are more neurons than samples) runs
-    /// on the device and its eigenvalues are the squared singular values. Where they are so small
-    /// that the product's own rounding could have made them, the singular values of the activations
-    /// themselves are computed on the host instead, so that the rank can be trusted.
+    /// Checks and centres `activations: [sample, neuron]`, in f64 where the device has it.
     ///
     /// Errors: `Empty`, `TooFewSamples` below two samples, `NotFinite` with the first bad row and
     /// column, `TooLarge`.
     pub fn new(activations: &Tensor<2>) -> Result<View, Error> {
         let activations = activations.clone().without_autodiff();
         let precision = Precision::of(&activations.device());
+        View::with_precision(activations, precision)
+    }
+
+    /// Like [`View::new`], but held and projected in f32: half the memory and about twice the speed.
+    ///
+    /// The scatter is still multiplied in f64 where the device has it, so what a variance cut keeps
+    /// stays the same; mean correlations of f32 activations move by less than 1e-6.
+    pub fn single(activations: &Tensor<2>) -> Result<View, Error> {
+        let activations = activations.clone().without_autodiff();
+        let precision = Precision::single(&activations.device());
         View::with_precision(activations, precision)
     }
 
@@ -75,32 +88,96 @@ impl View {
 
     /// Singular values of the centred activations in descending order, `min(samples, neurons)` of
     /// them. Those beyond the rank are rounding.
-    pub fn singular_values(&self) -> &DVector<f64> {
-        &self.singular_values
+    pub fn singular_values(&self) -> Result<DVector<f64>, Error> {
+        let found = match &self.centred {
+            None => None,
+            Some(centred) => Some(match self.clear_eigen(centred)? {
+                Some(eigen) => &eigen.singular_values,
+                None => &self.exact(centred)?.singular_values,
+            }),
+        };
+        let value = |i: usize| found.and_then(|found| found.get(i)).copied().unwrap_or(0.0);
+        let count = self.samples.min(self.neurons);
+        Ok(DVector::from_fn(count, |i, _| value(i) * self.scale))
     }
 
     /// Effective rank: how many singular values exceed `max(samples, neurons) · ε · s_max`, constant
     /// neurons left out, ε that of f64.
-    pub fn rank(&self) -> usize {
-        self.rank
+    ///
+    /// Where the product over samples can't tell, the activations themselves are decomposed on the
+    /// host.
+    pub fn rank(&self) -> Result<usize, Error> {
+        let Some(centred) = &self.centred else {
+            return Ok(0);
+        };
+        Ok(match self.clear_eigen(centred)? {
+            Some(eigen) => eigen.clear,
+            None => self.exact(centred)?.rank,
+        })
+    }
+
+    /// Condition of the centred activations within their rank, `s_1 / s_rank`; 1 where nothing varies.
+    pub fn condition(&self) -> Result<f64, Error> {
+        let (values, rank) = (self.singular_values()?, self.rank()?);
+        Ok(if rank == 0 {
+            1.0
+        } else {
+            values[0] / values[rank - 1]
+        })
+    }
+
+    /// Over how many directions the variance is spread: 1 where one holds all, the rank where all
+    /// hold the same; 0 where nothing varies.
+    ///
+    /// # Formula
+    /// `(Σ s²)² / Σ s⁴`, s the singular values of the centred activations.
+    pub fn participation_ratio(&self) -> Result<f64, Error> {
+        if self.centred.is_none() {
+            return Ok(0.0);
+        }
+        let product = self.product()?;
+        Ok((product.trace() / product.norm()).powi(2))
     }
 
     /// Orthonormal basis of the leading directions that `cut` keeps, `[sample, kept]`.
     ///
-    /// Whitening divides by the kept singular values. Where the smallest is so small that this would
-    /// enlarge rounding, the basis comes from the activations themselves, decomposed on the host.
+    /// The product over samples (or over neurons, where there are no fewer of them) runs on the
+    /// device and its eigenvectors give the basis. Where the cut keeps directions so faint that the
+    /// product's rounding could have made them, the activations themselves are decomposed on the host
+    /// (QR, then singular values). A view with 2048 dimensions or more under a variance cut is
+    /// searched by a randomised range finder first.
+    ///
+    /// Errors: `BadCut`, `DecompositionFailed`, `Device`.
     pub fn basis(&self, cut: Cut) -> Result<Basis, Error> {
         cut.check()?;
-        let kept = cut.kept(&self.singular_values, self.rank);
-        Ok(Basis {
-            directions: if kept == 0 { None } else { self.leading(kept)? },
-            precision: self.precision,
-            cut,
-            samples: self.samples,
-            neurons: self.neurons,
-            constant: self.constant,
-            rank: self.rank,
-        })
+        let Some(centred) = &self.centred else {
+            return Ok(self.to_basis(cut, None, DVector::zeros(0), 0, None));
+        };
+        if let Cut::Variance(share) = cut
+            && self.eigen.get().is_none()
+            && let Some(found) = range_finder::leading(centred, share)?
+        {
+            let seen = found.seen;
+            let (directions, values) = (Some(found.directions), found.singular_values);
+            return Ok(self.to_basis(cut, directions, values, seen, Some(found.margin)));
+        }
+        let eigen = self.eigen()?;
+        let values = &eigen.singular_values;
+        // A share of the variance is decided before the faint directions add to it.
+        let kept = match cut {
+            Cut::Variance(_) => cut.kept(values, values.len()),
+            _ if eigen.clear == self.most() => cut.kept(values, values.len()),
+            Cut::Directions(count) if count <= eigen.clear => count,
+            _ => usize::MAX,
+        };
+        let floor = WHITENING_FLOOR.sqrt() * values[0];
+        if kept > eigen.clear || kept > 0 && values[kept - 1] < floor {
+            return self.exact_basis(centred, cut);
+        }
+        let values = values.rows(0, kept).into_owned();
+        let margin = cut.margin(&eigen.singular_values);
+        let directions = self.whitened(centred, eigen, kept)?;
+        Ok(self.to_basis(cut, Some(directions), values, eigen.clear, margin))
     }
 
     pub(crate) fn with_precision(
@@ -121,140 +198,251 @@ impl View {
             activations,
             scale,
             peak,
-            constant,
+            varying,
         } = centre(activations, precision)?;
-        let (directions, found) = match activations {
-            None => (Directions::Nothing, DVector::zeros(0)),
-            Some(centred) => decomposed(centred, precision)?,
-        };
-
-        let most = samples.max(neurons) as f64 * f64::EPSILON;
-        let floor = most * found.iter().copied().fold(0.0, f64::max);
-        // Centring takes one dimension of the samples.
-        let rank = found
-            .iter()
-            .filter(|value| **value > floor)
-            .count()
-            .min(samples - 1);
-        let singular_values = DVector::from_fn(samples.min(neurons), |i, _| {
-            found.get(i).map_or(0.0, |value| value * scale)
-        });
-        if !singular_values.iter().all(|value| value.is_finite()) {
+        // No singular value exceeds the root of the sum of all squares.
+        let spread = 2.0 * peak.max(scale);
+        if !(spread * ((samples * neurons) as f64).sqrt()).is_finite() {
             return Err(Error::TooLarge { peak });
         }
         Ok(View {
             samples,
             neurons,
-            constant,
-            rank,
-            singular_values,
-            directions,
+            varying,
+            centred: activations,
+            scale,
             precision,
+            product: OnceLock::new(),
+            eigen: OnceLock::new(),
+            exact: OnceLock::new(),
         })
     }
 
-    fn leading(&self, kept: usize) -> Result<Option<Tensor<2>>, Error> {
-        let trusted = |values: &DVector<f64>| {
-            let share = values[kept - 1] / values[0];
-            share * share >= whitening_floor(self.precision)
+    /// `[sample, neuron or fewer]`, divided by `scale`: the centred activations, or where there are
+    /// no fewer neurons than samples a rotation of them into as many columns as samples.
+    pub(crate) fn coordinates(&self) -> Result<Option<Tensor<2>>, Error> {
+        let Some(centred) = &self.centred else {
+            return Ok(None);
         };
-        let (device, basis) = match &self.directions {
-            Directions::Nothing => return Ok(None),
-            Directions::OfScatter {
-                centred,
-                vectors,
-                singular_values,
-            } if trusted(singular_values) => {
-                let mut whitening = vectors.columns(0, kept).into_owned();
-                for (i, mut column) in whitening.column_iter_mut().enumerate() {
-                    column /= singular_values[i];
-                }
-                let whitening = scatter::upload(&whitening, self.precision, &centred.device());
-                return Ok(Some(centred.clone().matmul(whitening)));
-            }
-            Directions::OfGram {
-                centred,
-                vectors,
-                singular_values,
-            } if trusted(singular_values) => {
-                (centred.device(), vectors.columns(0, kept).into_owned())
-            }
-            Directions::OfScatter { centred, .. } | Directions::OfGram { centred, .. } => {
-                let (_, vectors) = of_activations(centred)?;
-                (centred.device(), vectors.columns(0, kept).into_owned())
-            }
-            Directions::OfActivations { device, vectors } => {
-                (device.clone(), vectors.columns(0, kept).into_owned())
-            }
+        if !self.is_wide() {
+            return Ok(Some(centred.clone()));
+        }
+        let eigen = self.eigen()?;
+        let mut scaled = eigen.vectors.columns(0, self.most()).into_owned();
+        for (mut column, value) in scaled.column_iter_mut().zip(&eigen.singular_values) {
+            column *= *value;
+        }
+        Ok(Some(upload(&scaled, centred.dtype(), &centred.device())))
+    }
+
+    /// `‖x_i‖²` of every centred sample, divided by `scale` squared.
+    pub(crate) fn squared_norms(&self) -> Result<DVector<f64>, Error> {
+        let Some(centred) = &self.centred else {
+            return Ok(DVector::zeros(self.samples));
         };
-        Ok(Some(scatter::upload(&basis, self.precision, &device)))
+        let squares = centred.clone().powi_scalar(2).sum_dim(1);
+        Ok(DVector::from_vec(read(squares)?))
     }
-}
 
-/// Singular directions and values of the centred activations, by the cheapest route that can be
-/// trusted.
-fn decomposed(
-    centred: Tensor<2>,
-    precision: Precision,
-) -> Result<(Directions, DVector<f64>), Error> {
-    let [samples, neurons] = centred.dims();
-    let wide = neurons >= samples;
-    let product = if wide {
-        let across = centred.clone().transpose();
-        scatter::cross(&across, &across, precision)?
-    } else {
-        scatter::cross(&centred, &centred, precision)?
-    };
-    let (squares, vectors) = decompose::symmetric(&product)?;
-
-    // The last eigenvalue of the wide product belongs to the mean, which is gone.
-    let real = if wide { samples - 1 } else { neurons };
-    if squares[real - 1] < rank_floor(samples.max(neurons), precision) * squares[0] {
-        let (singular_values, vectors) = of_activations(&centred)?;
-        let device = centred.device();
-        return Ok((
-            Directions::OfActivations { device, vectors },
-            singular_values,
-        ));
-    }
-    let singular_values = squares.map(f64::sqrt);
-    let found = singular_values.clone();
-    let directions = if wide {
-        Directions::OfGram {
-            centred,
-            vectors,
-            singular_values,
+    /// Norm of the product over samples, `‖Xᵀ X‖_F`, and its trace `‖X‖²_F`, in units of `scale`.
+    pub(crate) fn product_norm_and_trace(&self) -> Result<(f64, f64), Error> {
+        if self.centred.is_none() {
+            return Ok((0.0, 0.0));
         }
-    } else {
-        Directions::OfScatter {
-            centred,
-            vectors,
-            singular_values,
+        let product = self.product()?;
+        Ok((product.norm(), product.trace()))
+    }
+
+    /// `Qᵀ X: [kept, neuron]`: how much of each neuron lies along each direction of a basis.
+    pub(crate) fn loadings(&self, basis: &Basis) -> Result<DMatrix<f64>, Error> {
+        let mut all = DMatrix::zeros(basis.kept(), self.neurons);
+        if let (Some(centred), Some(directions)) = (&self.centred, &basis.directions) {
+            let found = products::cross(directions, centred, Rounding::Least)?;
+            for (column, neuron) in found.column_iter().zip(&self.varying) {
+                all.set_column(*neuron, &(column * self.scale));
+            }
         }
-    };
-    Ok((directions, found))
-}
+        Ok(all)
+    }
 
-/// Singular values and left singular vectors of the activations, on the host.
-fn of_activations(centred: &Tensor<2>) -> Result<(DVector<f64>, DMatrix<f64>), Error> {
-    let [samples, neurons] = centred.dims();
-    decompose::left_singular(&read(centred.clone())?, samples, neurons)
-}
+    /// Neurons that never vary.
+    pub(crate) fn constant(&self) -> usize {
+        self.neurons - self.varying.len()
+    }
 
-/// Below this share of the largest, a kept eigenvalue makes the whitened basis lose too many digits:
-/// its orthogonality is off by the product's ε over this.
-fn whitening_floor(precision: Precision) -> f64 {
-    match precision {
-        Precision::F64 => 1e-6,
-        Precision::F32 => 1e-4,
+    pub(crate) fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// What preparing for a measure with this cut decomposes on the host: the products only, so that
+    /// the host's part may run in parallel with that of other views.
+    pub(crate) fn multiply(&self, cut: Option<Cut>) -> Result<(), Error> {
+        let searched =
+            matches!(cut, Some(Cut::Variance(_))) && range_finder::is_for(self.smaller());
+        if self.centred.is_some() && !searched {
+            self.product()?;
+        }
+        Ok(())
+    }
+
+    /// The host's part, where [`View::multiply`] has been.
+    pub(crate) fn decompose(&self, cut: Option<Cut>) -> Result<(), Error> {
+        let decomposes = cut.is_some() || self.is_wide();
+        if decomposes && self.product.get().is_some() {
+            self.eigen()?;
+        }
+        Ok(())
+    }
+
+    fn smaller(&self) -> usize {
+        self.samples.min(self.varying.len())
+    }
+
+    fn is_wide(&self) -> bool {
+        self.varying.len() >= self.samples
+    }
+
+    /// As many directions as can be: centring takes one dimension of the samples.
+    fn most(&self) -> usize {
+        self.varying.len().min(self.samples - 1)
+    }
+
+    fn product(&self) -> Result<&DMatrix<f64>, Error> {
+        once(&self.product, || {
+            let centred = self
+                .centred
+                .as_ref()
+                .expect("asked only where neurons vary");
+            if self.is_wide() {
+                products::gram(&centred.clone().transpose(), self.precision)
+            } else {
+                products::gram(centred, self.precision)
+            }
+        })
+    }
+
+    fn eigen(&self) -> Result<&Eigen, Error> {
+        once(&self.eigen, || {
+            let (squares, vectors) = decompose::symmetric(self.product()?)?;
+            let longest = self.samples.max(self.neurons);
+            let floor = self.precision.rank_floor(longest) * squares[0];
+            let clear = squares.iter().take_while(|value| **value > floor).count();
+            let clear = clear.min(self.most());
+            Ok(Eigen {
+                singular_values: squares.rows(0, self.most()).map(f64::sqrt),
+                vectors,
+                clear,
+            })
+        })
+    }
+
+    /// The eigenvalues, where all of them can be told from rounding.
+    fn clear_eigen(&self, _centred: &Tensor<2>) -> Result<Option<&Eigen>, Error> {
+        let eigen = self.eigen()?;
+        Ok((eigen.clear == self.most()).then_some(eigen))
+    }
+
+    fn exact(&self, centred: &Tensor<2>) -> Result<&Exact, Error> {
+        once(&self.exact, || {
+            let [samples, neurons] = centred.dims();
+            let values = read(centred.clone())?;
+            let (singular_values, left) = decompose::left_singular(&values, samples, neurons)?;
+            let longest = self.samples.max(self.neurons) as f64;
+            let floor = longest * f64::EPSILON * singular_values[0];
+            let rank = singular_values
+                .iter()
+                .filter(|value| **value > floor)
+                .count();
+            Ok(Exact {
+                rank: rank.min(self.most()),
+                singular_values,
+                left,
+            })
+        })
+    }
+
+    fn exact_basis(&self, centred: &Tensor<2>, cut: Cut) -> Result<Basis, Error> {
+        let Exact {
+            singular_values,
+            left,
+            rank,
+        } = self.exact(centred)?;
+        let kept = cut.kept(singular_values, *rank);
+        let directions = (kept > 0).then(|| {
+            let left = left.columns(0, kept).into_owned();
+            upload(&left, centred.dtype(), &centred.device())
+        });
+        let values = singular_values.rows(0, kept).into_owned();
+        let margin = cut.margin(&singular_values.rows(0, *rank).into_owned());
+        Ok(self.to_basis(cut, directions, values, *rank, margin))
+    }
+
+    /// The leading `kept` directions, from the eigenvectors.
+    fn whitened(
+        &self,
+        centred: &Tensor<2>,
+        eigen: &Eigen,
+        kept: usize,
+    ) -> Result<Tensor<2>, Error> {
+        let (dtype, device) = (centred.dtype(), centred.device());
+        let mut vectors = eigen.vectors.columns(0, kept).into_owned();
+        if self.is_wide() {
+            return Ok(upload(&vectors, dtype, &device));
+        }
+        for (mut column, value) in vectors.column_iter_mut().zip(&eigen.singular_values) {
+            column /= *value;
+        }
+        let basis = centred.clone().matmul(upload(&vectors, dtype, &device));
+        let share = (eigen.singular_values[kept - 1] / eigen.singular_values[0]).powi(2);
+        if share >= self.precision.second_whitening_floor() {
+            return Ok(basis);
+        }
+        orthonormal(basis, self.precision)
+    }
+
+    fn to_basis(
+        &self,
+        cut: Cut,
+        directions: Option<Tensor<2>>,
+        singular_values: DVector<f64>,
+        rank: usize,
+        margin: Option<f64>,
+    ) -> Basis {
+        Basis {
+            directions,
+            profile: Profile {
+                cut,
+                samples: self.samples,
+                neurons: self.neurons,
+                constant: self.constant(),
+                rank,
+                limited: false,
+                singular_values: singular_values * self.scale,
+                margin,
+            },
+        }
     }
 }
 
-/// Below this share of the largest, an eigenvalue may be nothing but the product's rounding.
-fn rank_floor(longest: usize, precision: Precision) -> f64 {
-    match precision {
-        Precision::F64 => 16.0 * longest as f64 * f64::EPSILON,
-        // f32 rounds within a block only, so the number of samples doesn't enter.
-        Precision::F32 => 1e-5,
+/// `B (Bᵀ B)^-½`: the orthonormal columns nearest to those of `basis`, which are nearly so.
+pub(crate) fn orthonormal(basis: Tensor<2>, precision: Precision) -> Result<Tensor<2>, Error> {
+    let (squares, vectors) = decompose::symmetric(&products::gram(&basis, precision)?)?;
+    // What lies below rounding stays short: it isn't a direction of the span.
+    let floor = (precision.epsilon() * squares[0]).max(f64::MIN_POSITIVE);
+    let mut scaled = vectors.clone();
+    for (mut column, square) in scaled.column_iter_mut().zip(&squares) {
+        column /= square.max(floor).sqrt();
     }
+    let root = &scaled * vectors.transpose();
+    let (dtype, device) = (basis.dtype(), basis.device());
+    Ok(basis.matmul(upload(&root, dtype, &device)))
+}
+
+/// The value in `cell`, computed when it is asked for first.
+fn once<T>(cell: &OnceLock<T>, compute: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = compute()?;
+    Ok(cell.get_or_init(|| value))
 }

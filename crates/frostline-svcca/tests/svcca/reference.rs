@@ -2,9 +2,8 @@
 
 use burn::tensor::Device;
 use frostline_svcca::{Chance, Correlations, Cut, Error, Svcca, cca, svcca};
-use reference_case::{Case, numbers, own_cases, shared_cases};
 
-mod reference_case;
+use crate::reference_case::{Case, numbers, own_cases, shared_cases};
 
 #[test]
 fn the_repositorys_cases_pass_on_flex() {

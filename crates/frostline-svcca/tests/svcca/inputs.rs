@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use frostline_svcca::{
-    Basis, Correlations, Cut, Error, Svcca, View, Warning, cca, correlations, svcca,
+    Basis, Correlations, Cut, Error, Side, Svcca, View, Warning, cca, correlations, svcca,
 };
 
 #[test]
@@ -194,7 +194,13 @@ fn dead_neurons_are_left_out_and_counted() {
         ([5, 5], [5, 5], [7, 5])
     );
     assert!((found.mean - 1.0).abs() < 1e-12, "{}", found.mean); // equal views in f64 products
-    assert_eq!(found.warnings, [Warning::ConstantNeurons { x: 2, y: 0 }]);
+    assert_eq!(
+        found.warnings,
+        [Warning::DeadNeurons {
+            side: Side::X,
+            count: 2
+        }]
+    );
 }
 
 #[test]

@@ -1,0 +1,263 @@
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use frostline::activations::{ArrayFile, Run};
+use frostline::report::{Heatmap, heatmap, similarity_colours};
+use frostline::svcca::{Grid, Measure, Prepared, Wanted};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::failure::Failure;
+use crate::layer_file::{Axes, LayerFile, Neurons};
+
+/// What to compare, and how to say it.
+pub(crate) struct Options {
+    pub(crate) measure: Measure,
+    pub(crate) steps: [Option<usize>; 2],
+    pub(crate) axes: Option<Axes>,
+    pub(crate) neurons: Neurons,
+    pub(crate) json: bool,
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// The layers of a run's checkpoint or of a safetensors file, ready to be compared.
+struct Layers {
+    names: Vec<String>,
+    prepared: Vec<Result<Prepared, frostline::svcca::Error>>,
+}
+
+/// Prints every layer of `a` against every layer of `b`.
+pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure> {
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
+            .expect("the template is a constant"),
+    );
+    let rows = Layers::read(a, options.steps[0], options, &bar)?;
+    let columns = Layers::read(b, options.steps[1], options, &bar)?;
+    bar.set_message("comparing");
+    let sides = |layers: &Layers| -> Vec<Prepared> {
+        layers
+            .prepared
+            .iter()
+            .filter_map(|side| side.as_ref().ok().cloned())
+            .collect()
+    };
+    let found = Grid::of(
+        &sides(&rows),
+        &sides(&columns),
+        Wanted::Values,
+        |progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_position(progress.done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
+    let values = values(&rows, &columns, &found);
+    let problems = problems([(a, &rows), (b, &columns)], &found, &rows, &columns);
+
+    if let Some(svg) = &options.svg {
+        let picture = heatmap(&Heatmap {
+            title: format!("{} × {}", short(a), short(b)),
+            measure: options.measure.to_string(),
+            rows: (short(a), rows.names.clone()),
+            columns: (short(b), columns.names.clone()),
+            values: values.clone(),
+        })?;
+        std::fs::write(svg, picture)
+            .map_err(|error| Failure::Data(format!("{}: {error}", svg.display())))?;
+    }
+    if options.json {
+        let report = serde_json::json!({
+            "measure": options.measure,
+            "rows": rows.names,
+            "columns": columns.names,
+            "values": values,
+            "problems": problems,
+        });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&rows.names, &columns.names, &values);
+        for problem in &problems {
+            eprintln!("warning: {problem}");
+        }
+        if let Some(svg) = &options.svg {
+            println!("picture: {}", svg.display());
+        }
+    }
+    Ok(())
+}
+
+impl Layers {
+    fn read(
+        path: &Path,
+        step: Option<usize>,
+        options: &Options,
+        bar: &ProgressBar,
+    ) -> Result<Layers, Failure> {
+        bar.set_message(format!("reading {}", path.display()));
+        if path.is_dir() {
+            return Layers::of_run(path, step, options);
+        }
+        if step.is_some() {
+            return Err(Failure::Usage(format!(
+                "{} is a file and has no steps; only a run folder has",
+                path.display()
+            )));
+        }
+        let names = ArrayFile::names(path)?;
+        let mut views = Vec::new();
+        bar.set_length(names.len() as u64);
+        for (done, name) in names.iter().enumerate() {
+            let tensor = PathBuf::from(format!("{}:{name}", path.display()));
+            let mut file = LayerFile::open(&tensor, options.axes, options.neurons)?;
+            let samples = file.samples();
+            views.push(file.view(0..samples)?);
+            bar.set_position(done as u64);
+        }
+        Ok(Layers::of(names, &views, options.measure))
+    }
+
+    fn of_run(path: &Path, step: Option<usize>, options: &Options) -> Result<Layers, Failure> {
+        let run = Run::open(path)?;
+        for problem in &run.problems {
+            eprintln!("warning: {problem}");
+        }
+        let checkpoints = run.checkpoints();
+        let step = match step {
+            Some(step) if checkpoints.contains(&step) => step,
+            Some(step) => {
+                let known = checkpoints
+                    .iter()
+                    .map(usize::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                return Err(Failure::Usage(format!(
+                    "{} has no checkpoint at step {step}; there are {known}",
+                    path.display()
+                )));
+            }
+            None => *checkpoints.last().ok_or_else(|| {
+                Failure::Data(format!("{} has no checkpoints to compare", path.display()))
+            })?,
+        };
+        let activations = run.activations(step, &Device::flex())?;
+        let names: Vec<String> = activations.names().map(str::to_string).collect();
+        let views = names.iter().map(|name| activations.view(name));
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        Ok(Layers::of(names, &views, options.measure))
+    }
+
+    fn of(names: Vec<String>, views: &[Tensor<2>], measure: Measure) -> Layers {
+        Layers {
+            prepared: measure.prepare_all(views),
+            names,
+        }
+    }
+}
+
+/// The last part of a path, with the one above it where it is a run among others.
+fn short(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
+}
+
+/// Over all layers, those that could not be prepared too.
+fn values(rows: &Layers, columns: &Layers, found: &Grid) -> Vec<Vec<Option<f64>>> {
+    let places = |layers: &Layers| {
+        let places = layers.prepared.iter().scan(0, |next, side| {
+            let place = *next;
+            *next += usize::from(side.is_ok());
+            Some(side.is_ok().then_some(place))
+        });
+        places.collect::<Vec<_>>()
+    };
+    let columns = places(columns);
+    let row = |row: Option<usize>| {
+        columns
+            .iter()
+            .map(|column| found.value(row?, (*column)?))
+            .collect()
+    };
+    places(rows).into_iter().map(row).collect()
+}
+
+/// Why values are missing: a line for each layer or reason, not for each pair.
+fn problems(
+    sides: [(&Path, &Layers); 2],
+    found: &Grid,
+    rows: &Layers,
+    columns: &Layers,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (path, layers) in sides {
+        for (name, side) in layers.names.iter().zip(&layers.prepared) {
+            if let Err(error) = side {
+                problems.push(format!("{}: {name}: {error}", path.display()));
+            }
+        }
+    }
+    let ready = |layers: &Layers| -> Vec<String> {
+        let named = layers.names.iter().zip(&layers.prepared);
+        named
+            .filter(|(_, side)| side.is_ok())
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let (row_names, column_names) = (ready(rows), ready(columns));
+    let mut seen = std::collections::BTreeMap::<&str, (usize, String)>::new();
+    for (row, cells) in row_names.iter().zip(&found.cells) {
+        for (column, cell) in column_names.iter().zip(cells) {
+            if let Some(error) = &cell.error {
+                let first = || (0, format!("{row} against {column}"));
+                seen.entry(error).or_insert_with(first).0 += 1;
+            }
+        }
+    }
+    for (error, (count, first)) in seen {
+        let more = if count > 1 {
+            format!(" and {} more pairs", count - 1)
+        } else {
+            String::new()
+        };
+        problems.push(format!("{first}{more}: {error}"));
+    }
+    problems.dedup();
+    problems
+}
+
+/// A table with one column a layer, coloured on a terminal.
+fn print(rows: &[String], columns: &[String], values: &[Vec<Option<f64>>]) {
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let first = rows
+        .iter()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let width = columns
+        .iter()
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(6);
+    print!("{:first$}", "");
+    for column in columns {
+        print!("  {column:>width$}");
+    }
+    println!();
+    for (row, values) in rows.iter().zip(values) {
+        print!("{row:first$}");
+        for value in values {
+            match value {
+                None => print!("  {:>width$}", "-"),
+                Some(value) if colour => {
+                    let [[r, g, b], [ir, ig, ib]] = similarity_colours(*value);
+                    print!(
+                        "  \x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{value:>width$.3}\x1b[0m"
+                    );
+                }
+                Some(value) => print!("  {value:>width$.3}"),
+            }
+        }
+        println!();
+    }
+}

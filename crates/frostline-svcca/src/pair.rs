@@ -1,0 +1,253 @@
+use nalgebra::DMatrix;
+
+use crate::{
+    AlignedDirections, Basis, Cka, Correlations, Cut, Directions, Error, Measure, Pls, Procrustes,
+    Pwcca, R2, Similarity, View,
+    centred_pair::CentredPair,
+    coordinates::Coordinates,
+    directions::Rotations,
+    moments::PairMoments,
+    products::{on_host, upload},
+    profile::Profile,
+    whitened::{Whitened, same_samples},
+};
+
+/// Two views of the same samples, and every measure between them.
+///
+/// Of two [`View`]s by [`Pair::of`], or of two views in [`crate::Moments`] by
+/// [`crate::Moments::pair`].
+#[derive(Debug)]
+pub struct Pair<'a> {
+    source: Source<'a>,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Views(&'a View, &'a View),
+    Moments(Box<PairMoments>),
+}
+
+/// Bases against each other, with what the directions need besides.
+struct Detailed {
+    whitened: Whitened,
+    /// `Qᵀ X: [kept, neuron]` of either side.
+    loadings: [DMatrix<f64>; 2],
+    /// Where the samples are at hand.
+    bases: Option<[Basis; 2]>,
+}
+
+impl<'a> Pair<'a> {
+    /// Two views.
+    ///
+    /// Errors: `SampleMismatch`.
+    pub fn of(x: &'a View, y: &'a View) -> Result<Pair<'a>, Error> {
+        same_samples(x.samples(), y.samples())?;
+        Ok(Pair {
+            source: Source::Views(x, y),
+        })
+    }
+
+    pub(crate) fn of_moments(moments: PairMoments) -> Pair<'static> {
+        Pair {
+            source: Source::Moments(Box::new(moments)),
+        }
+    }
+
+    /// Samples of both.
+    pub fn samples(&self) -> usize {
+        match &self.source {
+            Source::Views(x, _) => x.samples(),
+            Source::Moments(moments) => moments.samples(),
+        }
+    }
+
+    /// Neurons of x and y.
+    pub fn neurons(&self) -> [usize; 2] {
+        match &self.source {
+            Source::Views(x, y) => [x.neurons(), y.neurons()],
+            Source::Moments(moments) => moments.neurons(),
+        }
+    }
+
+    /// Canonical correlations after a cut, as [`crate::svcca`]; with [`Cut::All`] plain CCA.
+    ///
+    /// Errors: those of [`crate::correlations`], `BadCut`.
+    pub fn svcca(&self, cut: Cut) -> Result<Correlations, Error> {
+        Correlations::of(&self.whitened(cut)?)
+    }
+
+    /// Plain CCA.
+    ///
+    /// Errors: those of [`crate::correlations`].
+    pub fn cca(&self) -> Result<Correlations, Error> {
+        self.svcca(Cut::All)
+    }
+
+    /// Projection-weighted CCA of every direction.
+    ///
+    /// Errors: those of [`crate::correlations`].
+    pub fn pwcca(&self) -> Result<Pwcca, Error> {
+        let detailed = self.detailed(Cut::All)?;
+        let [x, y] = &detailed.whitened.profiles;
+        Whitened::check(x, y)?;
+        Pwcca::of(&detailed.whitened, detailed.loadings.each_ref())
+    }
+
+    /// Linear regression of each on the other.
+    pub fn r2(&self) -> Result<R2, Error> {
+        Ok(R2::of(&self.whitened(Cut::All)?))
+    }
+
+    /// Linear centred kernel alignment.
+    pub fn cka(&self) -> Result<Cka, Error> {
+        Ok(Cka::of(&self.centred()?))
+    }
+
+    /// Orthogonal Procrustes.
+    ///
+    /// Errors: `NoVariance`.
+    pub fn procrustes(&self) -> Result<Procrustes, Error> {
+        Procrustes::of(&self.centred()?)
+    }
+
+    /// Partial least squares.
+    ///
+    /// Errors: `TooLarge`.
+    pub fn pls(&self) -> Result<Pls, Error> {
+        Pls::of(&self.centred()?)
+    }
+
+    /// Participation ratios of x and y, see [`View::participation_ratio`].
+    pub fn participation_ratios(&self) -> Result<[f64; 2], Error> {
+        match &self.source {
+            Source::Views(x, y) => Ok([x.participation_ratio()?, y.participation_ratio()?]),
+            Source::Moments(moments) => Ok(moments.participation_ratios()),
+        }
+    }
+
+    /// The directions of both views that correlate best after a cut, aligned with each other.
+    ///
+    /// Errors: those of [`crate::correlations`], `BadCut`.
+    pub fn directions(&self, cut: Cut) -> Result<AlignedDirections, Error> {
+        let detailed = self.detailed(cut)?;
+        let [x, y] = &detailed.whitened.profiles;
+        Whitened::check(x, y)?;
+        let mut rotations = Rotations::of(&detailed.whitened.cross)?;
+        let [of_x, of_y] = rotations.weights(&detailed.whitened, detailed.loadings.each_ref());
+        let unit = (self.samples() as f64 - 1.0).sqrt();
+        let projected = |basis: &Basis, rotation: &DMatrix<f64>| match &basis.directions {
+            Some(q) if rotation.ncols() > 0 => {
+                let rotation = upload(rotation, q.dtype(), &q.device());
+                Ok::<_, Error>(on_host(&q.clone().matmul(rotation))? * unit)
+            }
+            _ => Ok(DMatrix::zeros(basis.samples(), 0)),
+        };
+        let [x, y] = match &detailed.bases {
+            Some([x, y]) => [
+                Some(projected(x, &rotations.x)?),
+                Some(projected(y, &rotations.y)?),
+            ],
+            None => [None, None],
+        };
+        Ok(AlignedDirections {
+            correlations: rotations.correlations,
+            x: Directions {
+                weights: of_x,
+                projections: x,
+            },
+            y: Directions {
+                weights: of_y,
+                projections: y,
+            },
+        })
+    }
+
+    /// Any measure by its name.
+    ///
+    /// Errors: those of the measure, `NoDebiasedEstimate` from `cka`.
+    pub fn similarity(&self, measure: Measure) -> Result<Similarity, Error> {
+        measure.check()?;
+        match measure {
+            Measure::Svcca(cut) => {
+                let whitened = self.whitened(cut)?;
+                Similarity::of_whitened(measure, &whitened, None)
+            }
+            Measure::Pwcca(_) => {
+                let detailed = self.detailed(Cut::All)?;
+                let loadings = detailed.loadings.each_ref();
+                Similarity::of_whitened(measure, &detailed.whitened, Some(loadings))
+            }
+            Measure::R2 => {
+                let whitened = self.whitened(Cut::All)?;
+                Similarity::of_whitened(measure, &whitened, None)
+            }
+            Measure::Cka(_) | Measure::Procrustes | Measure::Pls => {
+                Similarity::of_centred(measure, &self.centred()?, self.still())
+            }
+        }
+    }
+
+    /// The canonical correlations with the weights of [`Pair::pwcca`], from one decomposition.
+    pub(crate) fn everything(&self) -> Result<(Whitened, [DMatrix<f64>; 2]), Error> {
+        let detailed = self.detailed(Cut::All)?;
+        Ok((detailed.whitened, detailed.loadings))
+    }
+
+    /// Neurons that never vary, of x and y.
+    pub(crate) fn constant(&self) -> [usize; 2] {
+        match &self.source {
+            Source::Views(x, y) => [x.constant(), y.constant()],
+            Source::Moments(moments) => moments.constant(),
+        }
+    }
+
+    fn still(&self) -> [Profile; 2] {
+        let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
+        [0, 1].map(|side| Profile::unspecific(samples, neurons[side], constant[side]))
+    }
+
+    fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
+        match &self.source {
+            Source::Views(x, y) => {
+                let (x, y) = (x.basis(cut)?, y.basis(cut)?);
+                Ok(Whitened {
+                    cross: x.cross(&y)?,
+                    profiles: [x.profile, y.profile],
+                })
+            }
+            Source::Moments(moments) => moments.whitened(cut),
+        }
+    }
+
+    fn detailed(&self, cut: Cut) -> Result<Detailed, Error> {
+        match &self.source {
+            Source::Views(x, y) => {
+                let (of_x, of_y) = (x.basis(cut)?, y.basis(cut)?);
+                Ok(Detailed {
+                    loadings: [x.loadings(&of_x)?, y.loadings(&of_y)?],
+                    whitened: Whitened {
+                        cross: of_x.cross(&of_y)?,
+                        profiles: [of_x.profile.clone(), of_y.profile.clone()],
+                    },
+                    bases: Some([of_x, of_y]),
+                })
+            }
+            Source::Moments(moments) => Ok(Detailed {
+                whitened: moments.whitened(cut)?,
+                loadings: moments.loadings(cut)?,
+                bases: None,
+            }),
+        }
+    }
+
+    fn centred(&self) -> Result<CentredPair, Error> {
+        match &self.source {
+            Source::Views(x, y) => {
+                let (x, y) = (Coordinates::of(x)?, Coordinates::of(y)?);
+                let cross = x.cross(&y)?;
+                Ok(x.against(&y, cross))
+            }
+            Source::Moments(moments) => Ok(moments.centred()),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use nalgebra::DVector;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, centred_pair::CentredPair, decompose};
+
+/// Partial least squares by singular values: covariances of the directions matched to covary most.
+///
+/// # Formula
+/// The singular values of `XᵀY / (n - 1)`. They carry the activations' units: doubling x doubles them.
+///
+/// Source: Wegelin 2000, University of Washington technical report 371.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pls {
+    /// In descending order, `min(neurons)` of those that vary.
+    pub covariances: DVector<f64>,
+    /// Their sum.
+    pub total: f64,
+}
+
+impl Pls {
+    pub(crate) fn of(pair: &CentredPair) -> Result<Pls, Error> {
+        if pair.cross.is_empty() {
+            return Ok(Pls {
+                covariances: DVector::zeros(0),
+                total: 0.0,
+            });
+        }
+        // One factor at a time: their product may overflow where the covariances don't.
+        let values = decompose::singular_values(&pair.cross)? / (pair.samples - 1) as f64;
+        let covariances = values * pair.scales[0] * pair.scales[1];
+        let total = covariances.sum();
+        if !total.is_finite() {
+            let peak = pair.scales[0].max(pair.scales[1]);
+            return Err(Error::TooLarge { peak });
+        }
+        Ok(Pls { covariances, total })
+    }
+}

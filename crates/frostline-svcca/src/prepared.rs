@@ -1,0 +1,171 @@
+use burn::tensor::Tensor;
+use nalgebra::DMatrix;
+
+use crate::{
+    Basis, Cut, Error, Measure, Similarity, View,
+    coordinates::Coordinates,
+    products::{self, Rounding},
+    profile::Profile,
+    whitened::{Whitened, same_samples},
+};
+
+/// What a measure needs of one view: prepared once, compared with many.
+///
+/// It stays on the device and holds `[sample, kept]`, or for the measures that don't whiten
+/// `[sample, neuron]`, in place of the view.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    measure: Measure,
+    columns: Columns,
+}
+
+#[derive(Clone, Debug)]
+enum Columns {
+    Whitened {
+        basis: Basis,
+        /// `Qᵀ X: [kept, neuron]`, where the measure weights by it.
+        loadings: Option<DMatrix<f64>>,
+    },
+    Centred(Coordinates),
+}
+
+impl Measure {
+    /// What this measure needs of `view`.
+    ///
+    /// Errors: those of [`View::basis`].
+    pub fn prepare(self, view: &View) -> Result<Prepared, Error> {
+        self.check()?;
+        let columns = match self.cut() {
+            Some(cut) => {
+                let basis = view.basis(cut)?;
+                let weighted = matches!(self, Measure::Pwcca(_));
+                let loadings = weighted.then(|| view.loadings(&basis)).transpose()?;
+                Columns::Whitened { basis, loadings }
+            }
+            None => Columns::Centred(Coordinates::of(view)?),
+        };
+        Ok(Prepared {
+            measure: self,
+            columns,
+        })
+    }
+
+    /// Measures between two layers.
+    ///
+    /// Shapes: `x: [sample, neuron_x]`, `y: [sample, neuron_y]`, the same samples in the same order.
+    /// Errors: those of [`View::new`] and of [`Prepared::similarity`].
+    pub fn between(self, x: &Tensor<2>, y: &Tensor<2>) -> Result<Similarity, Error> {
+        same_samples(x.dims()[0], y.dims()[0])?;
+        let (x, y) = (View::new(x)?, View::new(y)?);
+        self.prepare(&x)?.similarity(&self.prepare(&y)?)
+    }
+
+    /// The cut before it whitens; none where it doesn't.
+    pub(crate) fn cut(self) -> Option<Cut> {
+        match self {
+            Measure::Svcca(cut) => Some(cut),
+            Measure::Pwcca(_) | Measure::R2 => Some(Cut::All),
+            Measure::Cka(_) | Measure::Procrustes | Measure::Pls => None,
+        }
+    }
+}
+
+impl Prepared {
+    /// For which measure.
+    pub fn measure(&self) -> Measure {
+        self.measure
+    }
+
+    /// Samples of the view.
+    pub fn samples(&self) -> usize {
+        self.profile().samples
+    }
+
+    /// Neurons of the view, constant ones included.
+    pub fn neurons(&self) -> usize {
+        self.profile().neurons
+    }
+
+    /// Measures against another view.
+    ///
+    /// Errors: `SampleMismatch`, `MeasureMismatch`, and those of the measure: `TooFewSamples` where any
+    /// data would correlate perfectly, `NoVariance`, `NoDebiasedEstimate`, `TooLarge`.
+    pub fn similarity(&self, other: &Prepared) -> Result<Similarity, Error> {
+        self.measured(other, self.cross(other)?)
+    }
+
+    /// The product of the columns of both.
+    ///
+    /// Errors: `SampleMismatch`, `MeasureMismatch`.
+    pub(crate) fn cross(&self, other: &Prepared) -> Result<DMatrix<f64>, Error> {
+        self.check(other)?;
+        match (self.columns(), other.columns()) {
+            (Some(x), Some(y)) => products::cross(x, y, self.rounding()),
+            _ => Ok(DMatrix::zeros(self.width(), other.width())),
+        }
+    }
+
+    /// The value from `cross`, the product of the columns of both.
+    pub(crate) fn measured(
+        &self,
+        other: &Prepared,
+        cross: DMatrix<f64>,
+    ) -> Result<Similarity, Error> {
+        self.check(other)?;
+        let profiles = [self.profile().clone(), other.profile().clone()];
+        match (&self.columns, &other.columns) {
+            (Columns::Centred(x), Columns::Centred(y)) => {
+                Similarity::of_centred(self.measure, &x.against(y, cross), profiles)
+            }
+            _ => {
+                let loadings = self.loadings().zip(other.loadings()).map(|(x, y)| [x, y]);
+                let whitened = Whitened { profiles, cross };
+                Similarity::of_whitened(self.measure, &whitened, loadings)
+            }
+        }
+    }
+
+    /// `[sample, column]`; none where nothing varies or is kept.
+    pub(crate) fn columns(&self) -> Option<&Tensor<2>> {
+        match &self.columns {
+            Columns::Whitened { basis, .. } => basis.directions.as_ref(),
+            Columns::Centred(coordinates) => coordinates.columns.as_ref(),
+        }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.columns().map_or(0, |columns| columns.dims()[1])
+    }
+
+    /// How much a product of these columns may round in f32.
+    pub(crate) fn rounding(&self) -> Rounding {
+        match &self.columns {
+            Columns::Whitened { .. } => Rounding::OfOrthonormal,
+            Columns::Centred(_) => Rounding::Least,
+        }
+    }
+
+    fn check(&self, other: &Prepared) -> Result<(), Error> {
+        if self.measure != other.measure {
+            return Err(Error::MeasureMismatch {
+                x: self.measure,
+                y: other.measure,
+            });
+        }
+        same_samples(self.samples(), other.samples())
+    }
+
+    fn profile(&self) -> &Profile {
+        match &self.columns {
+            Columns::Whitened { basis, .. } => &basis.profile,
+            Columns::Centred(coordinates) => &coordinates.profile,
+        }
+    }
+
+    fn loadings(&self) -> Option<&DMatrix<f64>> {
+        match &self.columns {
+            Columns::Whitened { loadings, .. } => loadings.as_ref(),
+            Columns::Centred(_) => None,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use nalgebra::DVector;
+
+use crate::{Cut, Side, Warning};
+
+/// What is known of one side of a comparison besides the numbers of its samples.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) cut: Cut,
+    pub(crate) samples: usize,
+    pub(crate) neurons: usize,
+    /// Neurons that never vary.
+    pub(crate) constant: usize,
+    pub(crate) rank: usize,
+    /// Whether directions beyond `rank` were fainter than the rounding of what they were found from.
+    pub(crate) limited: bool,
+    /// The kept ones, in descending order.
+    pub(crate) singular_values: DVector<f64>,
+    /// How far the cumulative share of the directions stays from the cut's, where it has one.
+    pub(crate) margin: Option<f64>,
+}
+
+/// A share that f32 can't tell from the cut's.
+const CLOSE: f64 = 1e-5;
+
+impl Profile {
+    /// Of a measure that whitens nothing and so finds no rank.
+    pub(crate) fn unspecific(samples: usize, neurons: usize, constant: usize) -> Profile {
+        Profile {
+            cut: Cut::All,
+            samples,
+            neurons,
+            constant,
+            rank: (neurons - constant).min(samples.saturating_sub(1)),
+            limited: false,
+            singular_values: DVector::zeros(0),
+            margin: None,
+        }
+    }
+
+    pub(crate) fn kept(&self) -> usize {
+        self.singular_values.len()
+    }
+
+    pub(crate) fn warnings(&self, side: Side) -> impl Iterator<Item = Warning> {
+        let varying = self.neurons - self.constant;
+        let most = varying.min(self.samples.saturating_sub(1));
+        let count = self.constant;
+        let (rank, neurons) = (self.rank, self.neurons);
+        let close = self.margin.filter(|margin| *margin < CLOSE);
+        [
+            (count > 0).then_some(Warning::DeadNeurons { side, count }),
+            (rank == 0).then_some(Warning::NoVariance { side }),
+            (rank > 0 && rank < most && !self.limited).then_some(Warning::RankDeficient {
+                side,
+                rank,
+                neurons,
+            }),
+            (rank > 0 && self.limited).then_some(Warning::IllConditioned { side, rank }),
+            close.map(|margin| Warning::CutIsClose { side, margin }),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
