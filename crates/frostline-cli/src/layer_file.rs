@@ -132,7 +132,7 @@ impl LayerFile {
 }
 
 fn tensor<const D: usize>(data: TensorData) -> Tensor<D> {
-    let dtype = if data.dtype == DType::F64 {
+    let dtype = if data.dtype() == DType::F64 {
         DType::F64
     } else {
         DType::F32

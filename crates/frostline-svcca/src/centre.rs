@@ -6,35 +6,54 @@ use crate::{Error, precision::Precision, products::read};
 pub(crate) struct Centred {
     /// `[sample, varying neuron]`, divided by `scale`; none where no neuron varies.
     pub(crate) activations: Option<Tensor<2>>,
-    /// A power of two near the largest activation: the squares of what's left can't overflow.
+    /// A power of two, 1 for activations of usual size: squares of what's left neither overflow nor vanish.
     pub(crate) scale: f64,
-    /// The largest absolute activation.
-    pub(crate) peak: f64,
     /// Which neurons vary, ascending.
     pub(crate) varying: Vec<usize>,
 }
 
 /// Checks and centres `activations: [sample, neuron]`.
 pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Centred, Error> {
-    check_finite(&activations, 0)?;
+    let [samples, neurons] = activations.dims();
     let activations = activations.cast(precision.dtype());
-    let highest = read(activations.clone().max_dim(0))?;
-    let lowest = read(activations.clone().min_dim(0))?;
-    let peak = peak(&lowest, &highest);
-    let scale = power_of_two(peak, precision);
-
-    // The second mean removes what rounding left of the first; at an offset of 1e4 times the
-    // spread that is most of f32's digits.
-    let mut centred = activations.mul_scalar(scale.recip());
-    for _ in 0..2 {
-        let mean = centred.clone().mean_dim(0);
-        centred = centred.sub(mean);
+    let mut scale = 1.0;
+    let mut columns = Columns::of(activations.clone())?;
+    if !columns.are_finite() {
+        check_finite(&activations, 0)?;
+        // Large ones, whose sums overflow.
+        scale = precision.large();
+        columns = Columns::of(activations.mul_scalar(scale.recip()))?;
+    }
+    let Columns {
+        mut centred,
+        mut means,
+        sizes,
+    } = columns;
+    let size = sizes.iter().copied().fold(0.0, f64::max);
+    let factor = precision.power_of_two(size);
+    if factor != 1.0 {
+        centred = centred.mul_scalar(factor.recip());
+        means.iter_mut().for_each(|mean| *mean /= factor);
+        scale *= factor;
     }
 
-    let varying = varying(&lowest, &highest, precision.epsilon());
+    // A column that varies by no more than the rounding of its own values is constant.
+    let squares = read(centred.clone().powi_scalar(2).sum_dim(0))?;
+    let largest = scale * squares.iter().sum::<f64>().sqrt();
+    if !largest.is_finite() {
+        let peak = f64::MAX.min(scale * size / factor);
+        return Err(Error::TooLarge { peak });
+    }
+    let rounding = 4.0 * precision.epsilon();
+    let varying: Vec<usize> = (0..neurons)
+        .filter(|column| {
+            let deviation = (squares[*column] / samples as f64).sqrt();
+            deviation > rounding * means[*column].abs()
+        })
+        .collect();
     let activations = match varying.len() {
         0 => None,
-        count if count == highest.len() => Some(centred),
+        count if count == neurons => Some(centred),
         count => {
             let device = centred.device();
             let columns: Vec<i64> = varying.iter().map(|column| *column as i64).collect();
@@ -45,9 +64,38 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
     Ok(Centred {
         activations,
         scale,
-        peak,
         varying,
     })
+}
+
+struct Columns {
+    centred: Tensor<2>,
+    means: Vec<f64>,
+    /// Mean absolute values of the centred columns, which neither overflow nor vanish where squares do.
+    sizes: Vec<f64>,
+}
+
+impl Columns {
+    fn of(activations: Tensor<2>) -> Result<Columns, Error> {
+        let mean = activations.clone().mean_dim(0);
+        let means = read(mean.clone())?;
+        // The second mean removes what rounding left of the first; at an offset of 1e4 times the
+        // spread that is most of f32's digits.
+        let centred = activations.sub(mean);
+        let centred = centred.clone().sub(centred.mean_dim(0));
+        let sizes = read(centred.clone().abs().mean_dim(0))?;
+        Ok(Columns {
+            centred,
+            means,
+            sizes,
+        })
+    }
+
+    /// Whether everything is: what isn't finite makes its column's mean so.
+    fn are_finite(&self) -> bool {
+        let values = self.means.iter().chain(&self.sizes);
+        values.into_iter().all(|value| value.is_finite())
+    }
 }
 
 /// `NotFinite` with the first value that isn't; `first_row` is where these rows begin in the whole.
@@ -71,33 +119,4 @@ pub(crate) fn check_finite(activations: &Tensor<2>, first_row: usize) -> Result<
             columns,
         },
     })
-}
-
-/// The columns that vary by more than the rounding of their own values.
-pub(crate) fn varying(lowest: &[f64], highest: &[f64], epsilon: f64) -> Vec<usize> {
-    let rounding = 4.0 * epsilon;
-    (0..highest.len())
-        .filter(|column| {
-            let (low, high) = (lowest[*column], highest[*column]);
-            high - low > rounding * high.abs().max(low.abs())
-        })
-        .collect()
-}
-
-/// The largest absolute value within these ranges.
-pub(crate) fn peak(lowest: &[f64], highest: &[f64]) -> f64 {
-    let values = highest.iter().chain(lowest);
-    values.map(|value| value.abs()).fold(0.0, f64::max)
-}
-
-/// The power of two just above `peak`, kept where it and its reciprocal are normal floats.
-pub(crate) fn power_of_two(peak: f64, precision: Precision) -> f64 {
-    if peak == 0.0 {
-        return 1.0;
-    }
-    let bound = match precision {
-        Precision::F64 => 1000.0,
-        Precision::Mixed | Precision::F32 => 125.0,
-    };
-    peak.log2().ceil().clamp(-bound, bound).exp2()
 }

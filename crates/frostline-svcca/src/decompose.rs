@@ -53,11 +53,18 @@ pub(crate) fn singular_values(matrix: &DMatrix<f64>) -> Result<DVector<f64>, Err
     Ok(DVector::from_vec(values))
 }
 
-/// Singular values in descending order, with the left and the right singular vectors, `[rows, count]`
-/// and `[columns, count]`.
-pub(crate) fn singular(
-    matrix: &DMatrix<f64>,
-) -> Result<(DMatrix<f64>, DVector<f64>, DMatrix<f64>), Error> {
+/// `left · values · rightᵀ`.
+pub(crate) struct Singular {
+    /// `[rows, count]`.
+    pub(crate) left: DMatrix<f64>,
+    /// In descending order, the smaller of both sides many.
+    pub(crate) values: DVector<f64>,
+    /// `[columns, count]`.
+    pub(crate) right: DMatrix<f64>,
+}
+
+/// Singular values and vectors.
+pub(crate) fn singular(matrix: &DMatrix<f64>) -> Result<Singular, Error> {
     let failed = failure(
         "singular value decomposition",
         matrix.nrows(),
@@ -70,7 +77,11 @@ pub(crate) fn singular(
     finite(values.as_slice(), &failed)?;
     finite(left.as_slice(), &failed)?;
     finite(right.as_slice(), &failed)?;
-    Ok((left, values, right))
+    Ok(Singular {
+        left,
+        values,
+        right,
+    })
 }
 
 /// `aᵀ b`.

@@ -46,11 +46,11 @@ impl Rotations {
                 y: DMatrix::zeros(cross.ncols(), 0),
             });
         }
-        let (x, correlations, y) = decompose::singular(cross)?;
+        let found = decompose::singular(cross)?;
         Ok(Rotations {
-            x,
-            correlations: correlations.map(|rho| rho.clamp(0.0, 1.0)),
-            y,
+            x: found.left,
+            correlations: found.values.map(|rho| rho.clamp(0.0, 1.0)),
+            y: found.right,
         })
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Cut, Error, Pair,
-    centre::{check_finite, peak, power_of_two, varying},
+    centre::check_finite,
     centred_pair::CentredPair,
     decompose,
     precision::Precision,
@@ -229,9 +229,26 @@ fn scale_about(pivot: &[f64], lowest: &[f64], highest: &[f64], precision: Precis
     let ranges = lowest.iter().zip(highest).zip(pivot);
     let farthest = ranges.map(|((low, high), pivot)| (high - pivot).abs().max((low - pivot).abs()));
     match farthest.fold(0.0, f64::max) {
-        0.0 => power_of_two(peak(lowest, highest), precision),
-        farthest => power_of_two(farthest, precision),
+        0.0 => precision.power_of_two(peak(lowest, highest)),
+        farthest => precision.power_of_two(farthest),
     }
+}
+
+/// The largest absolute value within these ranges.
+fn peak(lowest: &[f64], highest: &[f64]) -> f64 {
+    let values = highest.iter().chain(lowest);
+    values.map(|value| value.abs()).fold(0.0, f64::max)
+}
+
+/// The columns that vary by more than the rounding of their own values.
+fn varying(lowest: &[f64], highest: &[f64], epsilon: f64) -> Vec<usize> {
+    let rounding = 4.0 * epsilon;
+    (0..highest.len())
+        .filter(|column| {
+            let (low, high) = (lowest[*column], highest[*column]);
+            high - low > rounding * high.abs().max(low.abs())
+        })
+        .collect()
 }
 
 /// `Σ r rᵀ` of shifted views.

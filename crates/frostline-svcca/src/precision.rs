@@ -42,6 +42,27 @@ impl Precision {
         }
     }
 
+    /// What brings the largest floats down to where their sums don't overflow.
+    pub(crate) fn large(self) -> f64 {
+        match self {
+            Precision::F64 => 2f64.powi(100),
+            Precision::Mixed | Precision::F32 => 2f64.powi(40),
+        }
+    }
+
+    /// The power of two just above `size`, kept where it and its reciprocal are normal floats; 1 where
+    /// squares of that size are far from either end of them.
+    pub(crate) fn power_of_two(self, size: f64) -> f64 {
+        if size == 0.0 || (1e-6..1e6).contains(&size) {
+            return 1.0;
+        }
+        let bound = match self {
+            Precision::F64 => 1000.0,
+            Precision::Mixed | Precision::F32 => 125.0,
+        };
+        size.log2().ceil().clamp(-bound, bound).exp2()
+    }
+
     /// Below this share of the largest, an eigenvalue of the scatter may be nothing but rounding.
     pub(crate) fn rank_floor(self, longest: usize) -> f64 {
         match self {

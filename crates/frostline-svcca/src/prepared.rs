@@ -94,6 +94,19 @@ impl Prepared {
         self.measured(other, self.cross(other)?)
     }
 
+    /// `[sample, direction]`, variance 1: the samples along the directions that `rotation` turns the basis
+    /// into, as a [`crate::Cell`] has them. None where the measure doesn't whiten, or nothing is kept.
+    pub fn projections(&self, rotation: &DMatrix<f64>) -> Option<Tensor<2>> {
+        let Columns::Whitened { basis, .. } = &self.columns else {
+            return None;
+        };
+        let directions = basis.directions.as_ref().filter(|_| !rotation.is_empty())?;
+        let unit = (self.samples() as f64 - 1.0).sqrt();
+        let rotation = rotation * unit;
+        let rotation = products::upload(&rotation, directions.dtype(), &directions.device());
+        Some(directions.clone().matmul(rotation))
+    }
+
     /// The product of the columns of both.
     ///
     /// Errors: `SampleMismatch`, `MeasureMismatch`.

@@ -1,7 +1,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Weights, decompose, whitened::Whitened};
+use crate::{Error, Weights, decompose, directions::Rotations, whitened::Whitened};
 
 /// Projection-weighted CCA: canonical correlations weighted by how much of a layer lies along each.
 ///
@@ -32,19 +32,10 @@ pub struct Pwcca {
 impl Pwcca {
     /// `loadings` are `Qᵀ X: [kept, neuron]` of either side.
     pub(crate) fn of(whitened: &Whitened, loadings: [&DMatrix<f64>; 2]) -> Result<Pwcca, Error> {
-        let (left, coefficients, right) = if whitened.cross.is_empty() {
-            let [x, y] = whitened.profiles.each_ref().map(|profile| profile.kept());
-            (
-                DMatrix::zeros(x, 0),
-                DVector::zeros(0),
-                DMatrix::zeros(y, 0),
-            )
-        } else {
-            decompose::singular(&whitened.cross)?
-        };
-        let coefficients = coefficients.map(|rho| rho.clamp(0.0, 1.0));
-        let weights_x = weights(&left, loadings[0]);
-        let weights_y = weights(&right, loadings[1]);
+        let rotations = Rotations::of(&whitened.cross)?;
+        let coefficients = rotations.correlations;
+        let weights_x = weights(&rotations.x, loadings[0]);
+        let weights_y = weights(&rotations.y, loadings[1]);
         let (x, y) = (coefficients.dot(&weights_x), coefficients.dot(&weights_y));
         let [of_x, of_y] = &whitened.profiles;
         Ok(Pwcca {

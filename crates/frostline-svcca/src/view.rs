@@ -197,14 +197,8 @@ impl View {
         let Centred {
             activations,
             scale,
-            peak,
             varying,
         } = centre(activations, precision)?;
-        // No singular value exceeds the root of the sum of all squares.
-        let spread = 2.0 * peak.max(scale);
-        if !(spread * ((samples * neurons) as f64).sqrt()).is_finite() {
-            return Err(Error::TooLarge { peak });
-        }
         Ok(View {
             samples,
             neurons,
