@@ -1,5 +1,5 @@
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 
 use frostline::svcca::{Comparison, DftValues, Error, Moments, Pair, View, Warning, dft_cca};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +20,7 @@ const IN_MEMORY: u64 = 2 << 30;
 const BLOCK: u64 = 64 << 20;
 
 /// Prints every measure between the layers in two files.
-pub(crate) fn compare(x: &PathBuf, y: &PathBuf, options: &Options) -> Result<(), Failure> {
+pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failure> {
     let mut x = LayerFile::open(x, options.axes, options.neurons)?;
     let mut y = LayerFile::open(y, options.axes, options.neurons)?;
     if x.samples() != y.samples() {

@@ -55,7 +55,8 @@ fn close(name: &str, found: &Value, expected: &Value, within: f64) {
             pairs.for_each(|(found, expected)| close(name, found, expected, within));
         }
         _ => {
-            let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{name}: {value}"));
+            let number =
+                |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{name}: {value}"));
             let gap = (number(found) - number(expected)).abs();
             assert!(gap <= within, "{name}: {found} against {expected}");
         }
@@ -83,41 +84,87 @@ fn the_reference_cases_pass_through_the_command() {
         }
         let found = json(&["compare", x, y, "--json"]);
         assert_eq!(found["n"], expected["n"], "{name}");
-        assert_eq!(found["d"], serde_json::json!([expected["d1"], expected["d2"]]), "{name}");
-        close(&name, &found["cka"]["biased"], &expected["cka_linear"]["biased"], pick(1e-12, 1e-6));
+        assert_eq!(
+            found["d"],
+            serde_json::json!([expected["d1"], expected["d2"]]),
+            "{name}"
+        );
+        close(
+            &name,
+            &found["cka"]["biased"],
+            &expected["cka_linear"]["biased"],
+            pick(1e-12, 1e-6),
+        );
         if expected["cka_linear"]["debiased"].is_null() {
             assert!(found["cka"]["debiased"].is_null(), "{name}");
         } else {
             let debiased = &expected["cka_linear"]["debiased"];
-            close(&name, &found["cka"]["debiased"], debiased, pick(1e-12, 1e-6));
+            close(
+                &name,
+                &found["cka"]["debiased"],
+                debiased,
+                pick(1e-12, 1e-6),
+            );
         }
         // Where something isn't defined there is null and a warning that names it.
         let undefined = |field: &str, measure: &str| {
             assert!(found[field].is_null(), "{name} {field}");
             let warnings = found["warnings"].as_array().expect("a list");
             let named = |w: &&Value| w["kind"] == "Undefined" && w["measure"] == measure;
-            assert!(warnings.iter().any(|w| named(&w)), "{name} {measure}: {warnings:?}");
+            assert!(
+                warnings.iter().any(|w| named(&w)),
+                "{name} {measure}: {warnings:?}"
+            );
         };
         if expected["procrustes"]["cosine"].is_null() {
             undefined("procrustes", "procrustes");
         } else {
             let cosine = &expected["procrustes"]["cosine"];
-            close(&name, &found["procrustes"]["cosine"], cosine, pick(1e-12, 3e-6));
+            close(
+                &name,
+                &found["procrustes"]["cosine"],
+                cosine,
+                pick(1e-12, 3e-6),
+            );
         }
         let hard = if name == "cond_1e10" { 1e-6 } else { 1e-10 };
         let r2 = &expected["linreg_r2"];
-        close(&name, &found["r2"]["y_from_x"], &r2["y_from_x"], pick(hard, 1e-6));
-        close(&name, &found["r2"]["x_from_y"], &r2["x_from_y"], pick(hard, 1e-6));
+        close(
+            &name,
+            &found["r2"]["y_from_x"],
+            &r2["y_from_x"],
+            pick(hard, 1e-6),
+        );
+        close(
+            &name,
+            &found["r2"]["x_from_y"],
+            &r2["x_from_y"],
+            pick(hard, 1e-6),
+        );
         compared += 1;
         if expected["cca_error"].is_string() {
             undefined("cca", "cca");
-            assert!(found["pwcca"].is_null() && found["bartlett"].is_null() && found["chance"].is_null());
+            assert!(
+                found["pwcca"].is_null()
+                    && found["bartlett"].is_null()
+                    && found["chance"].is_null()
+            );
             continue;
         }
         let rank = serde_json::json!([expected["rank_x"], expected["rank_y"]]);
         assert_eq!(found["rank"], rank, "{name}");
-        close(&name, &found["cca"]["coefs"], &expected["cca"]["coefs"], pick(hard, 1e-6));
-        close(&name, &found["cca"]["mean"], &expected["cca"]["mean"], pick(hard, 2e-7));
+        close(
+            &name,
+            &found["cca"]["coefs"],
+            &expected["cca"]["coefs"],
+            pick(hard, 1e-6),
+        );
+        close(
+            &name,
+            &found["cca"]["mean"],
+            &expected["cca"]["mean"],
+            pick(hard, 2e-7),
+        );
         for (field, reference) in [
             ("svcca", "svcca_099_variance"),
             ("svcca_singular_values", "svcca_099_singular_value_sum"),
@@ -130,13 +177,23 @@ fn the_reference_cases_pass_through_the_command() {
             let kept = serde_json::json!([expected["kept_x"], expected["kept_y"]]);
             assert_eq!(found["kept"], kept, "{name} {field}");
             assert_eq!(found["cut"], 0.99);
-            close(&name, &found["coefs"], &expected["coefs"], pick(1e-10, 1e-6));
+            close(
+                &name,
+                &found["coefs"],
+                &expected["coefs"],
+                pick(1e-10, 1e-6),
+            );
             close(&name, &found["mean"], &expected["mean"], pick(1e-10, 2e-7));
         }
         if expected["pwcca"]["well_defined"] == true {
             for side in ["x", "y", "default"] {
                 let hard = if name == "cond_1e10" { 1e-6 } else { 1e-9 };
-                close(&name, &found["pwcca"][side], &expected["pwcca"][side], pick(hard, 1e-5));
+                close(
+                    &name,
+                    &found["pwcca"][side],
+                    &expected["pwcca"][side],
+                    pick(hard, 1e-5),
+                );
             }
         }
         if expected["bartlett"]["k_hat"].is_u64() {
@@ -154,21 +211,47 @@ fn the_reference_cases_pass_through_the_command() {
 
 #[test]
 fn the_fields_are_those_that_are_promised() {
-    let (x, y) = (reference("gauss_indep_n500", "x.npy"), reference("gauss_indep_n500", "y.npy"));
+    let (x, y) = (
+        reference("gauss_indep_n500", "x.npy"),
+        reference("gauss_indep_n500", "y.npy"),
+    );
     let output = frostline(&["compare", &x, &y, "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
     let fields = [
-        "n", "d", "rank", "cca", "svcca", "svcca_singular_values", "pwcca", "cka", "procrustes", "r2",
-        "participation_ratio", "chance", "bartlett", "dft_cca", "warnings",
+        "n",
+        "d",
+        "rank",
+        "cca",
+        "svcca",
+        "svcca_singular_values",
+        "pwcca",
+        "cka",
+        "procrustes",
+        "r2",
+        "participation_ratio",
+        "chance",
+        "bartlett",
+        "dft_cca",
+        "warnings",
     ];
-    let places: Vec<usize> =
-        fields.iter().map(|field| text.find(&format!("\n  \"{field}\":")).expect(field)).collect();
+    let places: Vec<usize> = fields
+        .iter()
+        .map(|field| text.find(&format!("\n  \"{field}\":")).expect(field))
+        .collect();
     assert!(places.is_sorted(), "{text}");
     let found: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(found.as_object().unwrap().len(), fields.len());
     let table = frostline(&["compare", &x, &y]);
     let table = String::from_utf8(table.stdout).unwrap();
-    for measure in ["svcca", "cca", "pwcca", "cka", "procrustes", "r2", "bartlett"] {
+    for measure in [
+        "svcca",
+        "cca",
+        "pwcca",
+        "cka",
+        "procrustes",
+        "r2",
+        "bartlett",
+    ] {
         assert!(table.contains(measure), "{table}");
     }
 }
@@ -187,10 +270,18 @@ fn wrong_files_are_refused_with_exit_code_1() {
     let empty = file("empty.npy", b"");
     let text = file("text.npy", b"1.0 2.0\n3.0 4.0\n");
     let object = file("object.npy", &npy("|O", "(2, 2)", &[0; 32]));
-    let infinite: Vec<u8> = [1.0, f64::INFINITY, 3.0, 4.0].iter().flat_map(|v: &f64| v.to_le_bytes()).collect();
+    let infinite: Vec<u8> = [1.0, f64::INFINITY, 3.0, 4.0]
+        .iter()
+        .flat_map(|v: &f64| v.to_le_bytes())
+        .collect();
     let infinite = file("infinite.npy", &npy("<f8", "(2, 2)", &infinite));
     let short = file("short.npy", &npy("<f8", "(2, 2)", &[0; 32]));
-    let missing = folder.path().join("missing.npy").to_str().unwrap().to_string();
+    let missing = folder
+        .path()
+        .join("missing.npy")
+        .to_str()
+        .unwrap()
+        .to_string();
     for (path, what) in [
         (&truncated, "truncated.npy"),
         (&empty, "empty"),
@@ -236,10 +327,20 @@ fn a_file_larger_than_memory_should_hold_is_read_in_blocks() {
     file.set_len(header + rows * 400).unwrap();
     drop(file);
     let small = folder.path().join("small.npy");
-    let values: Vec<u8> = (0..rows).flat_map(|i| ((i * 37 % 101) as f32).to_le_bytes()).collect();
+    let values: Vec<u8> = (0..rows)
+        .flat_map(|i| ((i * 37 % 101) as f32).to_le_bytes())
+        .collect();
     fs::write(&small, npy("<f4", &format!("({rows}, 1)"), &values)).unwrap();
-    let found = json(&["compare", small.to_str().unwrap(), path.to_str().unwrap(), "--json"]);
-    assert_eq!((found["n"].as_u64(), found["rank"].to_string()), (Some(rows), "[1,0]".to_string()));
+    let found = json(&[
+        "compare",
+        small.to_str().unwrap(),
+        path.to_str().unwrap(),
+        "--json",
+    ]);
+    assert_eq!(
+        (found["n"].as_u64(), found["rank"].to_string()),
+        (Some(rows), "[1,0]".to_string())
+    );
 }
 
 #[test]
@@ -254,7 +355,8 @@ fn a_grid_of_safetensors_names_its_layers_and_draws_them() {
     let tensor = |bytes| {
         safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![60, 3], bytes).unwrap()
     };
-    let file = safetensors::serialize([("first", tensor(&a)), ("second", tensor(&b))], None).unwrap();
+    let file =
+        safetensors::serialize([("first", tensor(&a)), ("second", tensor(&b))], None).unwrap();
     fs::write(&layers, file).unwrap();
     let path = layers.to_str().unwrap();
     let svg = folder.path().join("grid.svg");
@@ -269,7 +371,10 @@ fn a_grid_of_safetensors_names_its_layers_and_draws_them() {
     assert!(picture.contains("<svg") && picture.contains("second"));
     let table = frostline(&["grid", path, path, "--measure", "cka"]);
     let table = String::from_utf8(table.stdout).unwrap();
-    assert!(table.contains("first") && table.contains("1.000"), "{table}");
+    assert!(
+        table.contains("first") && table.contains("1.000"),
+        "{table}"
+    );
     // Not on a terminal: no colours.
     assert!(!table.contains('\x1b'), "{table}");
     let one = format!("{path}:first");

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Chance, Correlations, Cut, Error, Measure, Pair, Pwcca, R2, Warning, correlations};
+use crate::{
+    Chance, Correlations, Cut, DftCca, Error, Measure, Pair, Pwcca, R2, Warning, correlations,
+};
 
 /// Every measure of a pair, as a table or a file wants them.
 ///
@@ -92,7 +94,7 @@ pub struct ChanceLevel {
     pub edge: f64,
 }
 
-/// DFT-CCA without its coefficients.
+/// [`DftCca`] without its coefficients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DftValues {
     /// Over all frequencies.
@@ -208,6 +210,16 @@ impl From<Chance> for ChanceLevel {
             mean_rho: chance.mean_rho,
             mean_rho2: chance.mean_rho2,
             edge: chance.edge,
+        }
+    }
+}
+
+impl From<&DftCca> for DftValues {
+    fn from(found: &DftCca) -> DftValues {
+        let rows = found.mean_per_frequency.row_iter();
+        DftValues {
+            mean: found.mean,
+            mean_per_frequency: rows.map(|row| row.iter().copied().collect()).collect(),
         }
     }
 }

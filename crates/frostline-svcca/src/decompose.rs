@@ -1,7 +1,16 @@
 //! The small decompositions, on the host in f64. The one file that knows the solver.
 
-use faer::{Mat, MatRef, Side};
-use nalgebra::{DMatrix, DVector};
+use faer::{
+    Accum, Mat, MatMut, MatRef, Par, Side,
+    linalg::{
+        matmul::{
+            matmul,
+            triangular::{self, BlockStructure},
+        },
+        triangular_inverse::invert_lower_triangular,
+    },
+};
+use nalgebra::{Complex, DMatrix, DVector};
 
 use crate::Error;
 
@@ -116,6 +125,97 @@ fn finite(values: &[f64], failed: &impl Fn() -> Error) -> Result<(), Error> {
     } else {
         Err(failed())
     }
+}
+
+/// `sum + xᵀ y`; both are given row by row, their columns are the rows and columns of `sum`.
+pub(crate) fn add_product(sum: &mut DMatrix<f64>, x: &[f64], y: &[f64]) {
+    let (left, right) = sum.shape();
+    // Row by row is the transpose column by column.
+    let x = MatRef::from_column_major_slice(x, left, x.len() / left);
+    let y = MatRef::from_column_major_slice(y, right, y.len() / right);
+    let sum = MatMut::from_column_major_slice_mut(sum.as_mut_slice(), left, right);
+    matmul(sum, Accum::Add, x, y.transpose(), 1.0, Par::Seq);
+}
+
+/// The lower triangle of `sum + xᵀ x`.
+pub(crate) fn add_square(sum: &mut DMatrix<f64>, x: &[f64]) {
+    let size = sum.ncols();
+    let x = MatRef::from_column_major_slice(x, size, x.len() / size);
+    triangular::matmul(
+        MatMut::from_column_major_slice_mut(sum.as_mut_slice(), size, size),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x,
+        BlockStructure::Rectangular,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// `aᴴ b c`.
+pub(crate) fn sandwich(
+    a: &DMatrix<Complex<f64>>,
+    b: &DMatrix<Complex<f64>>,
+    c: &DMatrix<Complex<f64>>,
+) -> DMatrix<Complex<f64>> {
+    let product: Mat<Complex<f64>> = complex(a).adjoint() * complex(b) * complex(c);
+    DMatrix::from_fn(a.ncols(), c.ncols(), |row, column| product[(row, column)])
+}
+
+/// `L⁻¹` of the Cholesky factor `L Lᴴ` of a Hermitian matrix, of which the lower triangle is read;
+/// none where it isn't positive definite.
+pub(crate) fn inverse_cholesky(matrix: &DMatrix<Complex<f64>>) -> Option<DMatrix<Complex<f64>>> {
+    let size = matrix.nrows();
+    let factor = complex(matrix).llt(Side::Lower).ok()?;
+    let mut inverse = DMatrix::zeros(size, size);
+    invert_lower_triangular(
+        MatMut::from_column_major_slice_mut(inverse.as_mut_slice(), size, size),
+        factor.L(),
+        Par::Seq,
+    );
+    let finite = |value: &Complex<f64>| value.re.is_finite() && value.im.is_finite();
+    inverse.iter().all(finite).then_some(inverse)
+}
+
+/// Singular values in descending order and the left singular vectors, of a complex matrix.
+pub(crate) fn complex_left_singular(
+    matrix: &DMatrix<Complex<f64>>,
+) -> Result<(DVector<f64>, DMatrix<Complex<f64>>), Error> {
+    let (rows, columns) = matrix.shape();
+    let failed = failure("complex singular value decomposition", rows, columns);
+    finite(&parts(matrix.as_slice()), &failed)?;
+    let found = complex(matrix).thin_svd().map_err(|_| failed())?;
+    let (size, values, vectors) = (rows.min(columns), found.S(), found.U());
+    let values = DVector::from_fn(size, |i, _| values[i].re);
+    let vectors = DMatrix::from_fn(rows, size, |row, i| vectors[(row, i)]);
+    finite(values.as_slice(), &failed)?;
+    finite(&parts(vectors.as_slice()), &failed)?;
+    Ok((values, vectors))
+}
+
+/// Singular values in descending order, of a complex matrix.
+pub(crate) fn complex_singular_values(
+    matrix: &DMatrix<Complex<f64>>,
+) -> Result<DVector<f64>, Error> {
+    let (rows, columns) = matrix.shape();
+    let failed = failure("complex singular value decomposition", rows, columns);
+    finite(&parts(matrix.as_slice()), &failed)?;
+    let values = complex(matrix).singular_values().map_err(|_| failed())?;
+    finite(&values, &failed)?;
+    Ok(DVector::from_vec(values))
+}
+
+fn complex(matrix: &DMatrix<Complex<f64>>) -> MatRef<'_, Complex<f64>> {
+    MatRef::from_column_major_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
+}
+
+fn parts(values: &[Complex<f64>]) -> Vec<f64> {
+    values
+        .iter()
+        .flat_map(|value| [value.re, value.im])
+        .collect()
 }
 
 #[cfg(test)]

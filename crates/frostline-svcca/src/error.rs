@@ -45,6 +45,15 @@ pub enum Error {
         /// Columns.
         neurons: usize,
     },
+    /// A tensor that holds no maps.
+    #[error(
+        "a tensor of shape {shape:?} holds no maps: a layer of maps is [sample, channel, height, width], \
+         one of sequences [sample, channel, length]"
+    )]
+    NotMaps {
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+    },
     /// Activations so large that their singular values can't be written as f64.
     #[error("activations as large as {peak:e} overflow f64; scale them down first")]
     TooLarge {

@@ -34,6 +34,7 @@ mod coordinates;
 mod correlations;
 mod cut;
 mod decompose;
+mod dft;
 mod directions;
 mod error;
 mod grid;
@@ -72,6 +73,7 @@ pub use comparison::{
 };
 pub use correlations::{Correlations, Svcca, cca, correlations, svcca};
 pub use cut::Cut;
+pub use dft::{DftCca, Fourier, dft_cca};
 pub use directions::{AlignedDirections, Directions};
 pub use error::Error;
 pub use grid::{Cell, Grid, Progress, Wanted};

@@ -70,6 +70,15 @@ pub enum Warning {
         /// Distance between the nearest cumulative share and the cut's.
         margin: f64,
     },
+    /// Frequencies at which a layer's maps don't vary: nothing to correlate there, and the value is 0.
+    FlatFrequencies {
+        /// Whose.
+        side: Side,
+        /// How many.
+        count: usize,
+        /// Of how many that are compared.
+        of: usize,
+    },
     /// A measure that isn't defined for these views.
     Undefined {
         /// Its name.
@@ -113,6 +122,10 @@ impl fmt::Display for Warning {
                 f,
                 "the cut of {side} is within {margin:.0e} of a direction's share: one more or less \
                  may be kept elsewhere"
+            ),
+            Warning::FlatFrequencies { side, count, of } => write!(
+                f,
+                "{side} doesn't vary at {count} of {of} frequencies: they count as 0"
             ),
             Warning::Undefined { measure, reason } => write!(f, "{measure} is undefined: {reason}"),
         }

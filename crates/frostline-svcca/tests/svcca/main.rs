@@ -1,8 +1,11 @@
 //! One binary: linking takes longer than the tests.
 
+mod dft;
+mod dft_inputs;
 mod directions;
 mod grid;
 mod inputs;
+mod maps;
 mod measures;
 mod moments;
 mod naive;

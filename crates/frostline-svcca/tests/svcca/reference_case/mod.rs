@@ -1,5 +1,7 @@
 //! The reference cases: two `.npy` files and what is expected of them.
 
+#![allow(dead_code, reason = "each test reads its part of the cases")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -22,16 +24,35 @@ impl Case {
     pub(crate) fn views(&self, device: &Device) -> [Tensor<2>; 2] {
         ["x.npy", "y.npy"].map(|file| read_npy(&self.folder.join(file), device))
     }
+
+    /// Both layers of a convolutional case as Burn orders them, `[sample, channel, height, width]`;
+    /// the files keep the channels last.
+    pub(crate) fn maps(&self, device: &Device) -> [Tensor<4>; 2] {
+        ["x.npy", "y.npy"].map(|file| {
+            let maps: Tensor<4> = read_npy(&self.folder.join(file), device);
+            maps.permute([0, 3, 1, 2])
+        })
+    }
 }
 
 /// The dense cases that belong to the repository, in order of name.
 pub(crate) fn own_cases() -> Vec<Case> {
-    dense_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference"))
+    cases(OWN, "dense")
+}
+
+/// The convolutional cases that belong to the repository, in order of name.
+pub(crate) fn own_maps() -> Vec<Case> {
+    cases(OWN, "conv_nhwc")
 }
 
 /// The dense cases beside the repository, more and larger; empty where there are none.
 pub(crate) fn shared_cases() -> Vec<Case> {
-    dense_cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference"))
+    cases(SHARED, "dense")
+}
+
+/// The convolutional cases beside the repository; empty where there are none.
+pub(crate) fn shared_maps() -> Vec<Case> {
+    cases(SHARED, "conv_nhwc")
 }
 
 /// A list of numbers.
@@ -42,7 +63,11 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
-fn dense_cases(folder: &Path) -> Vec<Case> {
+const OWN: &str = "../../tests/reference";
+const SHARED: &str = "../../../shared/reference";
+
+fn cases(folder: &str, kind: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -59,14 +84,14 @@ fn dense_cases(folder: &Path) -> Vec<Case> {
                 folder,
             }
         })
-        .filter(|case| case.expected["kind"] == "dense")
+        .filter(|case| case.expected["kind"] == kind)
         .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     cases
 }
 
-/// Reads what NumPy writes for a matrix of little-endian f32 or f64 in C order (NEP 1).
-fn read_npy(path: &Path, device: &Device) -> Tensor<2> {
+/// Reads what NumPy writes for an array of little-endian f32 or f64 in C order (NEP 1).
+fn read_npy<const D: usize>(path: &Path, device: &Device) -> Tensor<D> {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00", "{}", path.display());
     let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
