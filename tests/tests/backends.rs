@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use frostline::prelude::*;
+use frostline::svcca::{Grid, Prepared, Wanted, dft_cca};
 
 /// Views of layers with a shared part, as f32 on the host: `[sample, neuron]`. Made once: the tests of a
 /// process share a device's random numbers.
@@ -44,6 +45,78 @@ fn agrees(device: &Device, tolerance: f64) {
             );
         }
     }
+}
+
+/// Every other measure, a grid of both views, and moments in batches, against flex.
+fn measures_agree(device: &Device, tolerance: f64) {
+    let found = |device: &Device| {
+        let [x, y] = VIEWS
+            .clone()
+            .map(|data| Tensor::<2>::from_data(data, device));
+        let mut values = Vec::new();
+        for measure in Measure::ALL {
+            // In units of the activations, some hundreds.
+            let unit = if measure == Measure::Pls { 1e-3 } else { 1.0 };
+            values.push((measure.to_string(), measure.between(&x, &y).unwrap().value * unit));
+        }
+        let sides: Vec<Prepared> = Measure::default()
+            .prepare_all([&x, &y])
+            .into_iter()
+            .map(|side| side.unwrap())
+            .collect();
+        let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
+        values.push(("grid".to_string(), grid.value(0, 1).unwrap()));
+        let mut moments = Moments::new();
+        for rows in [0..250, 250..310, 310..600] {
+            let [x, y] = [&x, &y].map(|view| view.clone().slice_dim(0, rows.clone()));
+            moments.add(&[&x, &y]).unwrap();
+        }
+        let pair = moments.pair(0, 1).unwrap();
+        values.push(("moments svcca".to_string(), pair.svcca(Cut::default()).unwrap().mean));
+        values.push(("moments cka".to_string(), pair.cka().unwrap().debiased.unwrap()));
+        let directions = Pair::of(&View::new(&x).unwrap(), &View::new(&y).unwrap())
+            .unwrap()
+            .directions(Cut::Directions(3))
+            .unwrap();
+        values.push(("first weight".to_string(), directions.x.weights[(0, 0)]));
+        values
+    };
+    for ((name, found), (_, expected)) in found(device).iter().zip(found(&Device::flex())) {
+        let gap = (found - expected).abs();
+        assert!(gap <= tolerance, "{name}: {found} instead of {expected}, {gap:e}");
+    }
+}
+
+#[test]
+#[expect(deprecated, reason = "ndarray works as long as Burn has it")]
+fn every_measure_on_ndarray_agrees_with_flex() {
+    measures_agree(&Device::ndarray(), 1e-6); // the grid's projections are in f32
+}
+
+#[test]
+fn every_measure_on_wgpu_agrees_with_flex() {
+    let Some(device) = wgpu() else {
+        eprintln!("skipped: no wgpu adapter");
+        return;
+    };
+    measures_agree(&device, 1e-5); // means from f32 products
+}
+
+#[test]
+fn maps_on_wgpu_are_compared_as_on_flex() {
+    let Some(device) = wgpu() else {
+        eprintln!("skipped: no wgpu adapter");
+        return;
+    };
+    let mean = |device: &Device| {
+        let [x, y] = VIEWS.clone().map(|data| {
+            let maps = Tensor::<2>::from_data(data, device).slice_dim(1, 0..16);
+            maps.reshape([150, 4, 4, 4])
+        });
+        dft_cca(&x, &y).unwrap().mean
+    };
+    // The same f32 numbers, transformed on the host.
+    assert!((mean(&device) - mean(&Device::flex())).abs() < 1e-10);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
 use frostline::prelude::*;
+use frostline::svcca::{Grid, Wanted};
 
 const README: &str = include_str!("../../README.md");
 const HERE: &str = include_str!("readme.rs");
@@ -74,6 +75,14 @@ let (logits, activations) = record(|| net.valid().forward(inputs))?;
 let similarity = svcca(&activations.view("layer1")?, &activations.view("layer2")?, &Svcca::default())?;
 println!("{:.3}, by chance {:.3}", similarity.mean, similarity.chance.mean_rho);
 
+let (x, y) = (activations.view("layer1")?, activations.view("layer2")?);
+let found = "pwcca".parse::<Measure>()?.between(&x, &y)?; // or cca, cka, procrustes, r2, svcca(0.95), ...
+
+let layers = Measure::default().prepare_all([&x, &y]).into_iter().collect::<Result<Vec<_>, _>>()?;
+let grid = Grid::of(&layers, &layers, Wanted::Values, |progress| println!("{progress:?}"))?;
+
+    assert!((0.0..=1.0).contains(&found.value));
+    assert!((grid.value(0, 0).unwrap() - 1.0).abs() < 1e-6); // projections in f32
     assert_eq!(logits.dims(), [300, 1]);
     let run = Run::open("runs/freeze")?;
     assert_eq!(run.history.len(), 21);

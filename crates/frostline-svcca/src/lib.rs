@@ -1,5 +1,4 @@
-//! How similar are two layers? Canonical correlations of their activations, with and without the
-//! singular-vector cut of SVCCA.
+//! How similar are two layers? SVCCA and its relatives on their activations.
 //!
 //! A layer is what its neurons say about the same samples: a `[sample, neuron]` tensor. Two layers
 //! are compared by the correlations of the best-matching directions in the spaces that their
@@ -17,8 +16,14 @@
 //! # Ok::<(), frostline_svcca::Error>(())
 //! ```
 //!
-//! [`svcca`] and [`cca`] compare two tensors. To compare many, make a [`View`] of each, cut it to a
-//! [`Basis`] once, and give the pairs to [`correlations`].
+//! [`svcca`] and [`cca`] compare two tensors, [`Measure::between`] does so by any measure's name. More from
+//! less work:
+//!
+//! - [`Pair`]: every measure between two [`View`]s, or two views in [`Moments`], which are gathered batch by
+//!   batch and merged;
+//! - [`Prepared`] and [`Grid`]: many views against many, each prepared once;
+//! - [`dft_cca`]: convolutional layers, frequency by frequency;
+//! - [`Chance`], [`jackknife`], [`Correlations::real_directions`] and [`Warning`]: what to judge a number by.
 //!
 //! The products over samples run on the device where the tensor lives, in f64 where the device has
 //! it, else in f32 and summed in f64; the small decompositions run on the host in f64.

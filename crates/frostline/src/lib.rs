@@ -46,5 +46,5 @@ pub mod prelude {
     pub use frostline_freeze::{
         Converged, DryRun, FreezePolicy, FreezeTraining, History, Layers, Never, Step, Tested,
     };
-    pub use frostline_svcca::{Cut, Svcca, View, cca, svcca};
+    pub use frostline_svcca::{Cut, Measure, Moments, Pair, Svcca, View, cca, svcca};
 }
