@@ -57,7 +57,10 @@ fn measures_agree(device: &Device, tolerance: f64) {
         for measure in Measure::ALL {
             // In units of the activations, some hundreds.
             let unit = if measure == Measure::Pls { 1e-3 } else { 1.0 };
-            values.push((measure.to_string(), measure.between(&x, &y).unwrap().value * unit));
+            values.push((
+                measure.to_string(),
+                measure.between(&x, &y).unwrap().value * unit,
+            ));
         }
         let sides: Vec<Prepared> = Measure::default()
             .prepare_all([&x, &y])
@@ -72,8 +75,14 @@ fn measures_agree(device: &Device, tolerance: f64) {
             moments.add(&[&x, &y]).unwrap();
         }
         let pair = moments.pair(0, 1).unwrap();
-        values.push(("moments svcca".to_string(), pair.svcca(Cut::default()).unwrap().mean));
-        values.push(("moments cka".to_string(), pair.cka().unwrap().debiased.unwrap()));
+        values.push((
+            "moments svcca".to_string(),
+            pair.svcca(Cut::default()).unwrap().mean,
+        ));
+        values.push((
+            "moments cka".to_string(),
+            pair.cka().unwrap().debiased.unwrap(),
+        ));
         let directions = Pair::of(&View::new(&x).unwrap(), &View::new(&y).unwrap())
             .unwrap()
             .directions(Cut::Directions(3))
@@ -83,7 +92,10 @@ fn measures_agree(device: &Device, tolerance: f64) {
     };
     for ((name, found), (_, expected)) in found(device).iter().zip(found(&Device::flex())) {
         let gap = (found - expected).abs();
-        assert!(gap <= tolerance, "{name}: {found} instead of {expected}, {gap:e}");
+        assert!(
+            gap <= tolerance,
+            "{name}: {found} instead of {expected}, {gap:e}"
+        );
     }
 }
 

@@ -98,7 +98,7 @@ fn dynamics_end_where_training_ended() {
     let device = Device::flex();
     let mut told = Vec::new();
     let fractions = [0.0, 0.35, 0.75, 1.0];
-    let dynamics = Dynamics::of(&run, &fractions, &Svcca::default(), &device, |at| {
+    let dynamics = Dynamics::of(&run, &fractions, Measure::default(), &device, |at| {
         told.push((at.done, at.total));
     });
 

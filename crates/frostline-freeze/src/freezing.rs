@@ -5,7 +5,7 @@ use frostline_activations::{
     Activations, Check, CheckpointSchedule, FORMAT_VERSION, Length, Outcome, Probe, ProbeInfo,
     RunFolder, RunInfo, Status, Versions,
 };
-use frostline_svcca::{Basis, Svcca, View, Warning, correlations};
+use frostline_svcca::{Measure, Prepared, View, Warning};
 
 use crate::clock::Clock;
 use crate::{Error, FreezePolicy, History, Layers};
@@ -57,7 +57,7 @@ pub struct FreezeTraining<M> {
     probe: Probe<M>,
     policy: Box<dyn FreezePolicy>,
     schedule: CheckpointSchedule,
-    measure: Svcca,
+    measure: Measure,
     path: Option<PathBuf>,
     info: RunInfo,
     history: History,
@@ -72,7 +72,7 @@ struct Going {
     clock: Clock,
     since_check: SinceCheck,
     /// Each layer at the previous check; none for a frozen layer.
-    previous: Vec<Option<Basis>>,
+    previous: Vec<Option<Prepared>>,
 }
 
 impl<M: Module> FreezeTraining<M> {
@@ -86,7 +86,7 @@ impl<M: Module> FreezeTraining<M> {
         length: Length,
     ) -> Self {
         let names: Vec<String> = layers.names().map(str::to_string).collect();
-        let measure = Svcca::default();
+        let measure = Measure::default();
         FreezeTraining {
             info: RunInfo {
                 format: FORMAT_VERSION,
@@ -100,7 +100,7 @@ impl<M: Module> FreezeTraining<M> {
                     layout: probe.kept_layout(),
                 },
                 policy: policy.describe(),
-                measure: described(&measure),
+                measure: measure.to_string(),
                 seed: None,
                 device: String::new(),
                 versions: Versions::default(),
@@ -125,8 +125,8 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Compares layers by this measure.
-    pub fn measured_by(mut self, measure: Svcca) -> Self {
-        self.info.measure = described(&measure);
+    pub fn measured_by(mut self, measure: Measure) -> Self {
+        self.info.measure = measure.to_string();
         self.measure = measure;
         self
     }
@@ -344,13 +344,13 @@ impl<M: Module> FreezeTraining<M> {
         let mut warnings = Vec::new();
         let names: Vec<String> = self.layers.names().map(str::to_string).collect();
         for (layer, name) in names.iter().enumerate().skip(frozen) {
-            let basis = self.basis(activations, name, step)?;
+            let prepared = self.prepared(activations, name, step)?;
             let going = self.going.as_mut().expect("a check follows the start");
-            let kept = basis.as_ref().ok().cloned();
+            let kept = prepared.as_ref().ok().cloned();
             let previous = std::mem::replace(&mut going.previous[layer], kept);
-            let compared = match (previous, basis) {
+            let compared = match (previous, prepared) {
                 (None, Ok(_)) => None,
-                (Some(previous), Ok(basis)) => Some(correlations(&previous, &basis)),
+                (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
                 (_, Err(error)) => Some(Err(error)),
             };
             let told: Vec<String> = match &compared {
@@ -359,22 +359,22 @@ impl<M: Module> FreezeTraining<M> {
                 Some(Err(error)) => vec![error.to_string()],
             };
             warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
-            similarity.push(compared.and_then(Result::ok).map(|compared| compared.mean));
+            similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
         }
         Ok((similarity, warnings))
     }
 
     /// What is kept of a layer for the next check, or why nothing is. The outer error ends the training: an
     /// activation that is not finite, or a layer that can't be measured from the start.
-    fn basis(
+    fn prepared(
         &mut self,
         activations: &Activations,
         name: &str,
         step: usize,
-    ) -> Result<Result<Basis, frostline_svcca::Error>, Error> {
+    ) -> Result<Result<Prepared, frostline_svcca::Error>, Error> {
         // The probe keeps views, so the layout is settled.
         let view = View::new(&activations.view(name)?);
-        match view.and_then(|view| view.basis(self.measure.cut)) {
+        match view.and_then(|view| self.measure.prepare(&view)) {
             Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
                 Err(self.diverged(step, format!("layer `{name}`: {error}")))
             }
@@ -383,7 +383,7 @@ impl<M: Module> FreezeTraining<M> {
                 step,
                 source,
             }),
-            basis => Ok(basis),
+            prepared => Ok(prepared),
         }
     }
 
@@ -436,8 +436,4 @@ impl Mean {
     fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
-}
-
-fn described(measure: &Svcca) -> String {
-    format!("SVCCA, {}", measure.cut)
 }

@@ -16,34 +16,18 @@ pub(crate) struct Centred {
 pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Centred, Error> {
     let [samples, neurons] = activations.dims();
     let activations = activations.cast(precision.dtype());
-    let mut scale = 1.0;
     let mut columns = Columns::of(activations.clone())?;
-    if !columns.are_finite() {
-        check_finite(&activations, 0)?;
-        // Large ones, whose sums overflow.
-        scale = precision.large();
-        columns = Columns::of(activations.mul_scalar(scale.recip()))?;
+    if !columns.are_usual() {
+        columns = Columns::scaled(activations, columns, precision)?;
     }
     let Columns {
-        mut centred,
-        mut means,
-        sizes,
+        centred,
+        scale,
+        means,
+        squares,
     } = columns;
-    let size = sizes.iter().copied().fold(0.0, f64::max);
-    let factor = precision.power_of_two(size);
-    if factor != 1.0 {
-        centred = centred.mul_scalar(factor.recip());
-        means.iter_mut().for_each(|mean| *mean /= factor);
-        scale *= factor;
-    }
 
     // A column that varies by no more than the rounding of its own values is constant.
-    let squares = read(centred.clone().powi_scalar(2).sum_dim(0))?;
-    let largest = scale * squares.iter().sum::<f64>().sqrt();
-    if !largest.is_finite() {
-        let peak = f64::MAX.min(scale * size / factor);
-        return Err(Error::TooLarge { peak });
-    }
     let rounding = 4.0 * precision.epsilon();
     let varying: Vec<usize> = (0..neurons)
         .filter(|column| {
@@ -68,34 +52,96 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
     })
 }
 
+/// Centred columns, with what decides about them; all but `scale` is divided by it.
 struct Columns {
     centred: Tensor<2>,
+    scale: f64,
     means: Vec<f64>,
-    /// Mean absolute values of the centred columns, which neither overflow nor vanish where squares do.
-    sizes: Vec<f64>,
+    /// Sums of squares of the centred columns.
+    squares: Vec<f64>,
 }
 
 impl Columns {
     fn of(activations: Tensor<2>) -> Result<Columns, Error> {
-        let mean = activations.clone().mean_dim(0);
+        let mean = column_means(&activations);
         let means = read(mean.clone())?;
-        // The second mean removes what rounding left of the first; at an offset of 1e4 times the
-        // spread that is most of f32's digits.
-        let centred = activations.sub(mean);
-        let centred = centred.clone().sub(centred.mean_dim(0));
-        let sizes = read(centred.clone().abs().mean_dim(0))?;
+        let centred = centred(activations, mean);
+        let samples = centred.dims()[0] as f64;
+        let squares = read(column_means(&(centred.clone() * centred.clone())))?;
         Ok(Columns {
             centred,
+            scale: 1.0,
             means,
-            sizes,
+            squares: squares.iter().map(|mean| mean * samples).collect(),
         })
     }
 
-    /// Whether everything is: what isn't finite makes its column's mean so.
-    fn are_finite(&self) -> bool {
-        let values = self.means.iter().chain(&self.sizes);
-        values.into_iter().all(|value| value.is_finite())
+    /// Whether every square is far from both ends of the floats. What isn't finite makes its column's
+    /// mean so.
+    fn are_usual(&self) -> bool {
+        let samples = self.centred.dims()[0] as f64;
+        let largest = self.squares.iter().copied().fold(0.0, f64::max);
+        let finite = self
+            .means
+            .iter()
+            .chain(&self.squares)
+            .all(|value| value.is_finite());
+        finite && (1e-12..1e12).contains(&(largest / samples))
     }
+
+    /// The same after division by a power of two near the size of the largest column.
+    fn scaled(
+        activations: Tensor<2>,
+        unscaled: Columns,
+        precision: Precision,
+    ) -> Result<Columns, Error> {
+        if !unscaled.means.iter().all(|mean| mean.is_finite()) {
+            check_finite(&activations, 0)?;
+        }
+        // Divided down first where sums, too, overflow.
+        for before in [1.0, precision.large()] {
+            let reduced = activations.clone().mul_scalar(before.recip());
+            let reduced = centred(reduced.clone(), column_means(&reduced));
+            let sizes = read(column_means(&reduced.abs()))?;
+            let size = sizes.iter().copied().fold(0.0, f64::max);
+            if !sizes.iter().all(|size| size.is_finite()) {
+                continue;
+            }
+            let factor = precision.power_of_two(size);
+            let reduced = activations
+                .clone()
+                .mul_scalar(before.recip())
+                .mul_scalar(factor.recip());
+            let columns = Columns {
+                scale: before * factor,
+                ..Columns::of(reduced)?
+            };
+            let whole = columns.scale * columns.squares.iter().sum::<f64>().sqrt();
+            return if whole.is_finite() {
+                Ok(columns)
+            } else {
+                let peak = f64::MAX.min(before * size);
+                Err(Error::TooLarge { peak })
+            };
+        }
+        Err(Error::TooLarge { peak: f64::MAX })
+    }
+}
+
+/// The second mean removes what rounding left of the first; at an offset of 1e4 times the spread that
+/// is most of f32's digits.
+fn centred(activations: Tensor<2>, mean: Tensor<2>) -> Tensor<2> {
+    let centred = activations.sub(mean);
+    let rest = column_means(&centred);
+    centred.sub(rest)
+}
+
+/// `[1, column]`, as a product: on a CPU several times faster than a reduction along the rows.
+fn column_means(columns: &Tensor<2>) -> Tensor<2> {
+    let [rows, _] = columns.dims();
+    let options = (&columns.device(), columns.dtype());
+    let weights = Tensor::<2>::full([1, rows], 1.0 / rows as f64, options);
+    weights.matmul(columns.clone())
 }
 
 /// `NotFinite` with the first value that isn't; `first_row` is where these rows begin in the whole.

@@ -15,7 +15,7 @@ const COARSE: usize = 8192;
 /// Rows multiplied at a time in f64: bounds the copy that a cast makes.
 const ROWS: usize = 16_384;
 /// Width of the column panels of a symmetric product, of which only one triangle is computed.
-const PANEL: usize = 128;
+const PANEL: usize = 64;
 
 /// `aᵀ a: [column, column]`, on the host: for `a` in f32 summed in f64, for `Mixed` multiplied in
 /// f64 too.

@@ -54,7 +54,7 @@ fn search(centred: &Tensor<2>, share: f64) -> Result<Option<Leading>, Error> {
     let most = samples.min(neurons) / 8;
     let device = centred.device();
     let precision = Precision::of(&device);
-    let squares = products::read(centred.clone().powi_scalar(2).sum_dim(1))?;
+    let squares = products::read((centred.clone() * centred.clone()).sum_dim(1))?;
     let total: f64 = squares.iter().sum();
     let across = centred.clone().transpose();
 

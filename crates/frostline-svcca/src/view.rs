@@ -234,7 +234,7 @@ impl View {
         let Some(centred) = &self.centred else {
             return Ok(DVector::zeros(self.samples));
         };
-        let squares = centred.clone().powi_scalar(2).sum_dim(1);
+        let squares = (centred.clone() * centred.clone()).sum_dim(1);
         Ok(DVector::from_vec(read(squares)?))
     }
 

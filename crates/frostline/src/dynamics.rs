@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use frostline_activations::{Activations, Run};
 use frostline_report::{LayerCurve, Pane};
-use frostline_svcca::{Basis, Svcca, View, correlations};
+use frostline_svcca::{Measure, Prepared};
 
 /// How a network's layers went towards what they are at the end of training, from the checkpoints of
 /// one run. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.1 and figure 4.
@@ -33,7 +33,7 @@ impl Dynamics {
     pub fn of(
         run: &Run,
         fractions: &[f64],
-        measure: &Svcca,
+        measure: Measure,
         device: &Device,
         mut progress: impl FnMut(Progress),
     ) -> Dynamics {
@@ -72,7 +72,7 @@ impl Dynamics {
             for (layer, curve) in dynamics.to_end.iter_mut().enumerate() {
                 let same = then.names.iter().position(|name| *name == curve.layer);
                 let similarity =
-                    same.and_then(|same| similarity(&then.bases[same], &end.bases[layer]));
+                    same.and_then(|same| similarity(&then.prepared[same], &end.prepared[layer]));
                 curve
                     .points
                     .extend(similarity.map(|similarity| (step, similarity)));
@@ -96,30 +96,39 @@ impl Dynamics {
 struct Layers {
     names: Vec<String>,
     /// None where the layer can't be compared with anything.
-    bases: Vec<Option<Basis>>,
+    prepared: Vec<Option<Prepared>>,
 }
 
 impl Layers {
-    fn of(activations: &Activations, measure: &Svcca) -> Self {
-        let basis = |name: &str| {
-            let view = View::new(&activations.view(name).ok()?).ok()?;
-            view.basis(measure.cut).ok()
-        };
+    fn of(activations: &Activations, measure: Measure) -> Self {
+        let names: Vec<String> = activations.names().map(str::to_string).collect();
+        let views: Vec<_> = names
+            .iter()
+            .map(|name| activations.view(name).ok())
+            .collect();
+        let mut ready = measure.prepare_all(views.iter().flatten()).into_iter();
+        let prepared = views.iter().map(|view| {
+            view.as_ref()?;
+            ready.next()?.ok()
+        });
         Layers {
-            names: activations.names().map(str::to_string).collect(),
-            bases: activations.names().map(basis).collect(),
+            prepared: prepared.collect(),
+            names,
         }
     }
 }
 
 fn all_pairs(then: &Layers, end: &Layers) -> Vec<Vec<Option<f64>>> {
-    let row = |then: &Option<Basis>| end.bases.iter().map(|end| similarity(then, end)).collect();
-    then.bases.iter().map(row).collect()
+    let row = |then: &Option<Prepared>| {
+        let row = end.prepared.iter().map(|end| similarity(then, end));
+        row.collect()
+    };
+    then.prepared.iter().map(row).collect()
 }
 
-fn similarity(x: &Option<Basis>, y: &Option<Basis>) -> Option<f64> {
-    let compared = correlations(x.as_ref()?, y.as_ref()?).ok()?;
-    Some(compared.mean)
+fn similarity(x: &Option<Prepared>, y: &Option<Prepared>) -> Option<f64> {
+    let compared = x.as_ref()?.similarity(y.as_ref()?).ok()?;
+    Some(compared.value)
 }
 
 /// For each fraction the step among `steps` that is nearest to it, each step once, ascending.

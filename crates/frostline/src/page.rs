@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use frostline_activations::Run;
 use frostline_report::{Page, RunPictures};
-use frostline_svcca::Svcca;
+use frostline_svcca::Measure;
 
 use crate::{Dynamics, Error, Progress};
 
@@ -23,8 +23,8 @@ pub fn page(
     let mut notices = Vec::new();
     let mut pictures = Vec::new();
     for run in runs {
-        let measure = Svcca::default();
-        let dynamics = Dynamics::of(run, &PANES, &measure, device, |here| {
+        let measure = Measure::default();
+        let dynamics = Dynamics::of(run, &PANES, measure, device, |here| {
             progress(Progress {
                 done: before + here.done,
                 total,

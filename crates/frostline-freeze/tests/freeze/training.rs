@@ -7,7 +7,7 @@ use frostline_freeze::{
     CheckpointSchedule, Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear,
     Never, Probe, Step, Tested,
 };
-use frostline_svcca::{Cut, Svcca};
+use frostline_svcca::Measure;
 
 use crate::nets::{Net, STEPS, freezing, run, samples};
 
@@ -175,7 +175,7 @@ fn layers_too_wide_for_the_probe_are_trained_on_and_the_history_says_why() {
     let probe = Probe::new(vec![samples(5, 99, &Device::flex())], Net::forward);
     let layers = Layers::of(&net).unwrap();
     let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10))
-        .measured_by(Svcca { cut: Cut::All })
+        .measured_by(Measure::CCA)
         .checking(CheckpointSchedule::EverySteps(5));
     freezing.start(&net).unwrap();
     freezing.after_step(net, 5).unwrap();
