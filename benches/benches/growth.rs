@@ -2,10 +2,11 @@
 //!
 //! cargo bench -p frostline-benches --bench growth -- [--svg FILE]
 //!
-//! Peak memory needs Linux: the kernel's mark of the most that the process has held, reset before each.
+//! Each size runs in a process of its own, whose peak memory (Linux: the kernel's own mark) holds the layers too.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use frostline::svcca::{Grid, Measure, Prepared, Wanted};
@@ -24,16 +25,19 @@ struct Size {
 const BASE: Size = Size {
     samples: 2000,
     neurons: 128,
-    layers: 8,
+    layers: 4,
     checkpoints: 2,
 };
 /// Each is grown by these.
 const FACTORS: [f64; 5] = [0.5, 1.0, 2.0, 3.5, 5.0];
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
+
+/// The count that grows.
+type Count = fn(&mut Size) -> &mut usize;
 
 struct Series {
     name: &'static str,
-    /// Factor, CPU seconds, peak MiB above what was held before.
+    /// Factor, CPU seconds, peak MiB of the process.
     points: Vec<(f64, f64, f64)>,
 }
 
@@ -43,7 +47,21 @@ fn main() {
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    let axes: [(&str, fn(&mut Size) -> &mut usize); 4] = [
+    if let Some(at) = arguments.iter().position(|argument| argument == "--one") {
+        let counts: Vec<usize> = arguments[at + 1..at + 5]
+            .iter()
+            .map(|count| count.parse().expect("a count"))
+            .collect();
+        let seconds = grid(Size {
+            samples: counts[0],
+            neurons: counts[1],
+            layers: counts[2],
+            checkpoints: counts[3],
+        });
+        println!("{seconds} {}", peak());
+        return;
+    }
+    let axes: [(&str, Count); 4] = [
         ("samples", |size| &mut size.samples),
         ("neurons", |size| &mut size.neurons),
         ("layers", |size| &mut size.layers),
@@ -61,7 +79,7 @@ fn main() {
             let mut size = BASE;
             let count = grown(&mut size);
             *count = (*count as f64 * factor) as usize;
-            let (seconds, peak) = grid(size);
+            let (seconds, peak) = alone(size);
             println!("| {name} | {factor} | {seconds:.4} | {peak:.0} |");
             points.push((factor, seconds, peak));
         }
@@ -79,8 +97,28 @@ fn main() {
     }
 }
 
-/// Median CPU seconds, and the most memory beyond the layers themselves.
-fn grid(size: Size) -> (f64, f64) {
+/// CPU seconds and peak MiB of a process that does nothing else.
+fn alone(size: Size) -> (f64, f64) {
+    let program = std::env::current_exe().expect("this program");
+    let counts = [size.samples, size.neurons, size.layers, size.checkpoints];
+    let output = Command::new(program)
+        .args(["--bench", "--one"])
+        .args(counts.map(|count| count.to_string()))
+        .output()
+        .expect("this program runs again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    match numbers[..] {
+        [seconds, peak] => (seconds, peak),
+        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// Median CPU seconds.
+fn grid(size: Size) -> f64 {
     let device = Device::flex();
     device.seed(1);
     let normal = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
@@ -104,28 +142,14 @@ fn grid(size: Size) -> (f64, f64) {
         std::hint::black_box(Grid::of(&rows, &columns, Wanted::Values, |_| ()).expect("a grid"));
     };
     work();
-    reset_peak();
-    let before = memory("VmRSS:");
-    work();
-    let peak = memory("VmHWM:") - before;
     let took: Vec<Took> = (0..ROUNDS).map(|_| measure(work)).collect();
-    (
-        median(took.iter().map(|took| took.cpu.as_secs_f64())),
-        peak.max(0.0),
-    )
+    median(took.iter().map(|took| took.cpu.as_secs_f64()))
 }
 
-fn reset_peak() {
-    // Without it the first, largest peak would stand for all; where it isn't allowed the table shows that.
-    if let Err(error) = fs::write("/proc/self/clear_refs", "5") {
-        eprintln!("peak memory is not reset: {error}");
-    }
-}
-
-/// MiB, from the kernel's own account.
-fn memory(field: &str) -> f64 {
+/// MiB; not a number where there is no such account.
+fn peak() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(field));
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
     kib.unwrap_or(f64::NAN) / 1024.0
 }
@@ -139,7 +163,7 @@ fn draw(all: &[Series], path: &Path) {
     type Pick = fn(&(f64, f64, f64)) -> f64;
     let halves: [(&DrawingArea<_, _>, &str, Pick); 2] = [
         (left, "CPU seconds", |point| point.1),
-        (right, "peak memory beyond the layers, MiB", |point| point.2),
+        (right, "peak memory of the process, MiB", |point| point.2),
     ];
     let colours = [
         RGBColor(0, 114, 178),

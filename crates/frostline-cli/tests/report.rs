@@ -109,13 +109,13 @@ fn dynamics_end_where_training_ended() {
     let end = dynamics.panes.last().unwrap();
     for layer in 0..3 {
         let same = end.values[layer][layer].unwrap();
-        assert!((same - 1.0).abs() < 1e-9, "a layer is itself: {same}"); // f64 rounding
+        assert!((same - 1.0).abs() < 1e-6, "a layer is itself: {same}"); // projections in f32
     }
     assert_eq!(dynamics.to_end.len(), 3);
     for curve in &dynamics.to_end {
         let (step, last) = *curve.points.last().unwrap();
         assert_eq!(step, STEPS);
-        assert!((last - 1.0).abs() < 1e-9);
+        assert!((last - 1.0).abs() < 1e-6);
         assert!(
             curve.points[0].1 < last,
             "{} was not yet itself at step 0",
