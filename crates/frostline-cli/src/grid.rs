@@ -23,6 +23,8 @@ pub(crate) struct Options {
 /// The layers of a run's checkpoint or of a safetensors file, ready to be compared.
 struct Layers {
     names: Vec<String>,
+    /// Of the run, where it is one and has one.
+    seed: Option<u64>,
     prepared: Vec<Result<Prepared, frostline::svcca::Error>>,
 }
 
@@ -53,7 +55,15 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
     )?;
     bar.finish_and_clear();
     let values = values(&rows, &columns, &found);
-    let problems = problems([(a, &rows), (b, &columns)], &found, &rows, &columns);
+    let mut problems = problems([(a, &rows), (b, &columns)], &found, &rows, &columns);
+    if let (Some(a), Some(b)) = (rows.seed, columns.seed)
+        && a != b
+    {
+        problems.push(format!(
+            "the runs have seeds {a} and {b}: where the seed also chose the probe's samples, their \
+             layers can't be compared"
+        ));
+    }
 
     if let Some(svg) = &options.svg {
         let picture = heatmap(&Heatmap {
@@ -144,13 +154,17 @@ impl Layers {
         let names: Vec<String> = activations.names().map(str::to_string).collect();
         let views = names.iter().map(|name| activations.view(name));
         let views = views.collect::<Result<Vec<_>, _>>()?;
-        Ok(Layers::of(names, &views, options.measure))
+        Ok(Layers {
+            seed: run.info.seed,
+            ..Layers::of(names, &views, options.measure)
+        })
     }
 
     fn of(names: Vec<String>, views: &[Tensor<2>], measure: Measure) -> Layers {
         Layers {
             prepared: measure.prepare_all(views),
             names,
+            seed: None,
         }
     }
 }
@@ -247,10 +261,12 @@ fn print(rows: &[String], columns: &[String], values: &[Vec<Option<f64>>]) {
     for (row, values) in rows.iter().zip(values) {
         print!("{row:first$}");
         for value in values {
+            // No "-0.000".
+            let value = value.map(|value| if value.abs() < 5e-4 { 0.0 } else { value });
             match value {
                 None => print!("  {:>width$}", "-"),
                 Some(value) if colour => {
-                    let [[r, g, b], [ir, ig, ib]] = similarity_colours(*value);
+                    let [[r, g, b], [ir, ig, ib]] = similarity_colours(value);
                     print!(
                         "  \x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{value:>width$.3}\x1b[0m"
                     );
