@@ -91,7 +91,7 @@ impl View {
     pub fn singular_values(&self) -> Result<DVector<f64>, Error> {
         let found = match &self.centred {
             None => None,
-            Some(centred) => Some(match self.clear_eigen(centred)? {
+            Some(centred) => Some(match self.clear_eigen()? {
                 Some(eigen) => &eigen.singular_values,
                 None => &self.exact(centred)?.singular_values,
             }),
@@ -110,7 +110,7 @@ impl View {
         let Some(centred) = &self.centred else {
             return Ok(0);
         };
-        Ok(match self.clear_eigen(centred)? {
+        Ok(match self.clear_eigen()? {
             Some(eigen) => eigen.clear,
             None => self.exact(centred)?.rank,
         })
@@ -331,7 +331,7 @@ impl View {
     }
 
     /// The eigenvalues, where all of them can be told from rounding.
-    fn clear_eigen(&self, _centred: &Tensor<2>) -> Result<Option<&Eigen>, Error> {
+    fn clear_eigen(&self) -> Result<Option<&Eigen>, Error> {
         let eigen = self.eigen()?;
         Ok((eigen.clear == self.most()).then_some(eigen))
     }
