@@ -60,6 +60,15 @@ pub enum Error {
         /// The largest absolute activation.
         peak: f64,
     },
+    /// Activations so small that the weights which bring their directions to variance 1 can't be written
+    /// as f64.
+    #[error(
+        "activations with a singular value of {singular_value:e} need weights beyond f64; scale them up first"
+    )]
+    TooSmall {
+        /// The smallest that was kept.
+        singular_value: f64,
+    },
     /// A cut that keeps nothing, or more than there is.
     #[error(
         "cut {cut:?} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"

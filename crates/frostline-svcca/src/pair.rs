@@ -127,13 +127,19 @@ impl<'a> Pair<'a> {
 
     /// The directions of both views that correlate best after a cut, aligned with each other.
     ///
-    /// Errors: those of [`crate::correlations`], `BadCut`.
+    /// Errors: those of [`crate::correlations`], `BadCut`, `TooSmall`.
     pub fn directions(&self, cut: Cut) -> Result<AlignedDirections, Error> {
         let detailed = self.detailed(cut)?;
         let [x, y] = &detailed.whitened.profiles;
         Whitened::check(x, y)?;
         let mut rotations = Rotations::of(&detailed.whitened.cross)?;
         let [of_x, of_y] = rotations.weights(&detailed.whitened, detailed.loadings.each_ref());
+        for (weights, profile) in [(&of_x, x), (&of_y, y)] {
+            if !weights.iter().all(|weight| weight.is_finite()) {
+                let singular_value = profile.singular_values.min();
+                return Err(Error::TooSmall { singular_value });
+            }
+        }
         let unit = (self.samples() as f64 - 1.0).sqrt();
         let projected = |basis: &Basis, rotation: &DMatrix<f64>| match &basis.directions {
             Some(q) if rotation.ncols() > 0 => {

@@ -105,3 +105,17 @@ fn too_few_samples_have_no_directions() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn activations_near_the_smallest_float_are_refused_where_weights_would_overflow() {
+    let (x, y) = (normal(30, 3, 1) * 1e-309, normal(30, 2, 2));
+    let (x, y) = (
+        View::new(&tensor(&x)).unwrap(),
+        View::new(&tensor(&y)).unwrap(),
+    );
+    let refused = Pair::of(&x, &y).unwrap().directions(Cut::All);
+    assert!(
+        matches!(refused, Err(Error::TooSmall { .. })),
+        "{refused:?}"
+    );
+}
