@@ -106,7 +106,9 @@ impl Bench {
 
     fn grids(&self, title: &str, layers: &[Vec<Tensor<2>>; 2], peers: &[Peer]) {
         let ours = || -> Vec<f64> {
-            let [rows, columns] = prepared(layers);
+            let [rows, columns] = layers
+                .each_ref()
+                .map(|layers| Measure::default().prepare_all(layers));
             let grid = Grid::of(&rows, &columns, Wanted::Values, |_| ()).expect("a grid");
             let cells = grid.cells.iter().flatten();
             cells
@@ -125,13 +127,18 @@ impl Bench {
     fn directions(&self) {
         let layers = random_relu(5000);
         let ours = || {
-            let [rows, columns] = prepared(&layers);
+            let [rows, columns] = layers
+                .each_ref()
+                .map(|layers| Measure::default().prepare_all(layers));
             let grid = Grid::of(&rows, &columns, Wanted::Directions, |_| ()).expect("a grid");
             let mut means = Vec::new();
             for (row, x) in grid.cells.iter().zip(&rows) {
                 for (cell, y) in row.iter().zip(&columns) {
                     let [of_x, of_y] = cell.rotations.as_ref().expect("asked for");
-                    let (p, q) = (x.projections(of_x), y.projections(of_y));
+                    let side = |side: &Result<Prepared, _>, rotation| {
+                        side.as_ref().ok()?.projections(rotation)
+                    };
+                    let (p, q) = (side(x, of_x), side(y, of_y));
                     let (Some(p), Some(q)) = (p, q) else {
                         panic!("layers vary")
                     };
@@ -289,16 +296,6 @@ impl Bench {
         }
         println!();
     }
-}
-
-fn prepared(layers: &[Vec<Tensor<2>>; 2]) -> [Vec<Prepared>; 2] {
-    layers.each_ref().map(|layers| {
-        let prepared = Measure::default().prepare_all(layers);
-        prepared
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .expect("layers that vary")
-    })
 }
 
 fn means(values: &Value) -> Vec<f64> {

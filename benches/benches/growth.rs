@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use frostline::svcca::{Grid, Measure, Prepared, Wanted};
+use frostline::svcca::{Grid, Measure, Wanted};
 use frostline_benches::{Took, measure, median};
 use plotters::prelude::*;
 
@@ -131,13 +131,8 @@ fn grid(size: Size) -> f64 {
                 .collect::<Vec<_>>()
         })
         .collect();
-    let ready = |layers: &[Tensor<2>]| -> Vec<Prepared> {
-        let prepared = Measure::default().prepare_all(layers).into_iter();
-        prepared
-            .collect::<Result<_, _>>()
-            .expect("layers that vary")
-    };
     let work = || {
+        let ready = |layers: &[Tensor<2>]| Measure::default().prepare_all(layers);
         let (rows, columns) = (ready(&rows), ready(&end));
         std::hint::black_box(Grid::of(&rows, &columns, Wanted::Values, |_| ()).expect("a grid"));
     };

@@ -61,12 +61,13 @@ fuzz_target!(|bytes: &[u8]| {
         every_measure(&Pair::of(&a, &b).expect("as many samples"));
     }
     let mut moments = Moments::new();
-    if moments.add(&[&x, &y]).is_ok() && samples > 1 {
-        every_measure(&moments.pair(0, 1).expect("two samples or more"));
+    if moments.add(&[&x, &y]).is_ok()
+        && let Ok(pair) = moments.pair(0, 1)
+    {
+        every_measure(&pair);
     }
     for measure in [Measure::default(), Measure::Procrustes] {
         let sides = measure.prepare_all([&x, &y]);
-        let sides: Vec<_> = sides.into_iter().flatten().collect();
         let grid = Grid::of(&sides, &sides, Wanted::Directions, |_| ()).expect("one device");
         let cells = grid.cells.iter().flatten();
         cells.filter_map(|cell| cell.similarity.as_ref()).for_each(|found| finite(found.value));

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use frostline::prelude::*;
-use frostline::svcca::{Grid, Prepared, Wanted, dft_cca};
+use frostline::svcca::{Grid, Wanted, dft_cca};
 
 /// Views of layers with a shared part, as f32 on the host: `[sample, neuron]`. Made once: the tests of a
 /// process share a device's random numbers.
@@ -62,11 +62,7 @@ fn measures_agree(device: &Device, tolerance: f64) {
                 measure.between(&x, &y).unwrap().value * unit,
             ));
         }
-        let sides: Vec<Prepared> = Measure::default()
-            .prepare_all([&x, &y])
-            .into_iter()
-            .map(|side| side.unwrap())
-            .collect();
+        let sides = Measure::default().prepare_all([&x, &y]);
         let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
         values.push(("grid".to_string(), grid.value(0, 1).unwrap()));
         let mut moments = Moments::new();

@@ -78,7 +78,7 @@ println!("{:.3}, by chance {:.3}", similarity.mean, similarity.chance.mean_rho);
 let (x, y) = (activations.view("layer1")?, activations.view("layer2")?);
 let found = "pwcca".parse::<Measure>()?.between(&x, &y)?; // or cca, cka, procrustes, r2, svcca(0.95), ...
 
-let layers = Measure::default().prepare_all([&x, &y]).into_iter().collect::<Result<Vec<_>, _>>()?;
+let layers = Measure::default().prepare_all([&x, &y]);
 let grid = Grid::of(&layers, &layers, Wanted::Values, |progress| println!("{progress:?}"))?;
 
     assert!((0.0..=1.0).contains(&found.value));

@@ -1,11 +1,14 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use frostline::svcca::{Comparison, DftValues, Error, Moments, Pair, View, Warning, dft_cca};
+use frostline::svcca::{
+    Chance, Comparison, Correlations, Cut, DftCca, Error, Moments, Pair, View, Warning, dft_cca,
+};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::layer_file::{Axes, LayerFile, Neurons};
+use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -14,9 +17,7 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-/// Both layers together, as f64, up to which they are held in memory; larger ones are read in blocks.
-const IN_MEMORY: u64 = 2 << 30;
-/// A block of larger ones.
+/// A block of layers that are too large to be held, as f64.
 const BLOCK: u64 = 64 << 20;
 
 /// Prints every measure between the layers in two files.
@@ -33,9 +34,10 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
     } else {
         in_blocks(&mut x, &mut y)?
     };
+    let mut dft = None;
     if x.has_maps() && y.has_maps() {
         match maps(&mut x, &mut y, held) {
-            Ok(values) => found.dft_cca = Some(values),
+            Ok(compared) => dft = Some(compared),
             Err(Failure::Data(reason)) => found.warnings.push(Warning::Undefined {
                 measure: "dft_cca".to_string(),
                 reason,
@@ -44,11 +46,53 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
         }
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&report(&found, dft.as_ref()))?
+        );
     } else {
-        print(&found);
+        print(&found, dft.as_ref());
     }
     Ok(())
+}
+
+/// The fields that machines read.
+fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
+    let coefficients = |found: &Correlations| found.coefficients.as_slice().to_vec();
+    let cut = |found: &Correlations| {
+        let (Cut::Variance(share) | Cut::SingularValues(share)) = found.cut else {
+            unreachable!("a comparison cuts by these two")
+        };
+        json!({"cut": share, "kept": found.kept, "coefs": coefficients(found), "mean": found.mean})
+    };
+    json!({
+        "n": found.samples,
+        "d": found.neurons,
+        "rank": found.rank,
+        "cca": found.cca.as_ref().map(|cca| json!({"coefs": coefficients(cca), "mean": cca.mean})),
+        "svcca": found.svcca.as_ref().map(cut),
+        "svcca_singular_values": found.svcca_singular_values.as_ref().map(cut),
+        "pwcca": found.pwcca.as_ref().map(|pwcca| {
+            json!({"x": pwcca.x, "y": pwcca.y, "default": pwcca.default})
+        }),
+        "cka": found.cka,
+        "procrustes": found.procrustes.map(|procrustes| {
+            json!({"cosine": procrustes.cosine, "angular": procrustes.angular})
+        }),
+        "r2": found.r2,
+        "participation_ratio": found.participation_ratio,
+        "chance": found.cca.as_ref().map(|cca| {
+            let Chance { mean_rho, mean_rho2, edge, .. } = cca.chance;
+            json!({"mean_rho": mean_rho, "mean_rho2": mean_rho2, "edge": edge})
+        }),
+        "bartlett": found.cca.as_ref().map(Correlations::real_directions),
+        "dft_cca": dft.map(|dft| {
+            let rows = dft.mean_per_frequency.row_iter();
+            let rows = rows.map(|row| row.iter().copied().collect::<Vec<f64>>());
+            json!({"mean": dft.mean, "mean_per_frequency": rows.collect::<Vec<_>>()})
+        }),
+        "warnings": found.warnings,
+    })
 }
 
 fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
@@ -62,6 +106,15 @@ fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
 /// From moments, which don't grow with the samples.
 fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let samples = x.samples();
+    // Moments are as wide and as high as both layers together.
+    let neurons = x.neurons() + y.neurons();
+    if neurons * neurons * 8 > IN_MEMORY {
+        return Err(Failure::Data(format!(
+            "both layers together are larger than {0} GiB, and the moments of their {neurons} neurons would \
+             be too: compare fewer samples, or with --neurons means",
+            IN_MEMORY >> 30
+        )));
+    }
     let rows = (BLOCK / x.sample_size().max(y.sample_size())).max(1) as usize;
     let bar = ProgressBar::new(samples as u64).with_style(
         ProgressStyle::with_template("reading {bar:30} {pos}/{len} samples, {eta} left")
@@ -78,7 +131,7 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
     Ok(moments.pair(0, 1)?.compare()?)
 }
 
-fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftValues, Failure> {
+fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftCca, Failure> {
     if !held {
         return Err(Failure::Data(format!(
             "its planes are held in memory, and the layers are larger than {} GiB",
@@ -86,96 +139,71 @@ fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftValues, F
         )));
     }
     let all = 0..x.samples();
-    let found = dft_cca(&x.maps(all.clone())?, &y.maps(all)?)?;
-    Ok(DftValues::from(&found))
+    Ok(dft_cca(&x.maps(all.clone())?, &y.maps(all)?)?)
 }
 
-fn print(found: &Comparison) {
-    let [dx, dy] = found.d;
+fn print(found: &Comparison, dft: Option<&DftCca>) {
+    let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
     println!(
         "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n",
-        found.n
+        found.samples
     );
-    let number = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.6}"));
-    let line = |name: &str, value: Option<f64>, more: String| {
-        println!(
-            "{}",
-            format!("{name:<24}{:>10}  {more}", number(value)).trim_end()
-        );
+    let line = |name: &str, value: Option<f64>, note: Option<String>| {
+        let value = value.map_or("-".to_string(), |value| format!("{value:.6}"));
+        let line = format!("{name:<24}{value:>10}  {}", note.unwrap_or_default());
+        println!("{}", line.trim_end());
     };
-    let kept = |kept: [usize; 2]| format!("{} and {} directions kept", kept[0], kept[1]);
-    let svcca = found.svcca.as_ref();
-    line(
-        "svcca",
-        svcca.map(|s| s.mean),
-        svcca.map_or(String::new(), |s| kept(s.kept)),
-    );
-    let values = found.svcca_singular_values.as_ref();
-    line(
+    let cut = |name: &str, found: Option<&Correlations>| {
+        let kept = |found: &Correlations| {
+            let [x, y] = found.kept;
+            format!("{x} and {y} directions kept")
+        };
+        line(name, found.map(|found| found.mean), found.map(kept));
+    };
+    cut("svcca", found.svcca.as_ref());
+    cut(
         "svcca_singular_values",
-        values.map(|s| s.mean),
-        values.map_or(String::new(), |s| kept(s.kept)),
+        found.svcca_singular_values.as_ref(),
     );
-    let chance = found.chance.map(|chance| {
-        format!(
-            "noise alone: {:.3}, at most {:.3}",
-            chance.mean_rho, chance.edge
-        )
+    let cca = found.cca.as_ref();
+    let noise = cca.map(|cca| {
+        let Chance { mean_rho, edge, .. } = cca.chance;
+        format!("noise alone: {mean_rho:.3}, at most {edge:.3}")
     });
-    line(
-        "cca",
-        found.cca.as_ref().map(|cca| cca.mean),
-        chance.unwrap_or_default(),
-    );
-    if let Some(real) = found.bartlett {
+    line("cca", cca.map(|cca| cca.mean), noise);
+    if let Some(real) = cca.map(Correlations::real_directions) {
         println!(
             "{:<24}{real:>10}  directions correlate beyond chance",
             "bartlett"
         );
     }
-    let pwcca = found.pwcca;
-    line(
-        "pwcca",
-        pwcca.map(|pwcca| pwcca.default),
-        pwcca.map_or(String::new(), |w| {
-            format!("{:.6} by x, {:.6} by y", w.x, w.y)
-        }),
-    );
-    line(
-        "cka",
-        found.cka.debiased,
-        format!("{:.6} biased", found.cka.biased),
-    );
+    let pwcca = found.pwcca.as_ref();
+    let sides = pwcca.map(|pwcca| format!("{:.6} by x, {:.6} by y", pwcca.x, pwcca.y));
+    line("pwcca", pwcca.map(|pwcca| pwcca.default), sides);
+    let biased = format!("{:.6} biased", found.cka.biased);
+    line("cka", found.cka.debiased, Some(biased));
     let procrustes = found.procrustes;
+    let angle = procrustes.map(|procrustes| format!("{:.6} rad", procrustes.angular));
     line(
         "procrustes",
-        procrustes.map(|p| p.cosine),
-        procrustes.map_or(String::new(), |p| format!("{:.6} rad", p.angular)),
+        procrustes.map(|procrustes| procrustes.cosine),
+        angle,
     );
-    line(
-        "r2",
-        Some(found.r2.y_from_x),
-        format!("{:.6} of x from y", found.r2.x_from_y),
-    );
-    let [ratio_x, ratio_y] = found.participation_ratio;
+    let other = format!("of y from x; {:.6} of x from y", found.r2.x_from_y);
+    line("r2", Some(found.r2.y_from_x), Some(other));
+    let [of_x, of_y] = found.participation_ratio;
     println!(
-        "{:<24}{ratio_x:>10.3}  {ratio_y:.3} of y",
+        "{:<24}{of_x:>10.3}  of x; {of_y:.3} of y",
         "participation_ratio"
     );
-    if let Some(dft) = &found.dft_cca {
-        let (rows, columns) = (
-            dft.mean_per_frequency.len(),
-            dft.mean_per_frequency[0].len(),
-        );
-        line(
-            "dft_cca",
-            Some(dft.mean),
-            format!("over {rows} x {columns} frequencies"),
-        );
+    if let Some(dft) = dft {
+        let [height, width] = dft.frequencies;
+        let grid = format!("over {height} x {width} frequencies");
+        line("dft_cca", Some(dft.mean), Some(grid));
     }
-    let (bold, plain) = if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-    {
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (bold, plain) = if colour {
         ("\x1b[1m", "\x1b[0m")
     } else {
         ("", "")

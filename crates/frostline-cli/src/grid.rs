@@ -1,14 +1,14 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use frostline::activations::{ArrayFile, Run};
 use frostline::report::{Heatmap, heatmap, similarity_colours};
 use frostline::svcca::{Grid, Measure, Prepared, Wanted};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::layer_file::{Axes, LayerFile, Neurons};
+use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -37,25 +37,14 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
     let rows = Layers::read(a, options.steps[0], options, &bar)?;
     let columns = Layers::read(b, options.steps[1], options, &bar)?;
     bar.set_message("comparing");
-    let sides = |layers: &Layers| -> Vec<Prepared> {
-        layers
-            .prepared
-            .iter()
-            .filter_map(|side| side.as_ref().ok().cloned())
-            .collect()
-    };
-    let found = Grid::of(
-        &sides(&rows),
-        &sides(&columns),
-        Wanted::Values,
-        |progress| {
-            bar.set_length(progress.total as u64);
-            bar.set_position(progress.done as u64);
-        },
-    )?;
+    let wanted = Wanted::Values;
+    let found = Grid::of(&rows.prepared, &columns.prepared, wanted, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    })?;
     bar.finish_and_clear();
-    let values = values(&rows, &columns, &found);
-    let mut problems = problems([(a, &rows), (b, &columns)], &found, &rows, &columns);
+    let values = found.values();
+    let mut problems = problems(&rows.names, &columns.names, &found);
     if let (Some(a), Some(b)) = (rows.seed, columns.seed)
         && a != b
     {
@@ -115,16 +104,37 @@ impl Layers {
             )));
         }
         let names = ArrayFile::names(path)?;
-        let mut views = Vec::new();
         bar.set_length(names.len() as u64);
+        let mut prepared = Vec::new();
+        let mut held = Vec::new();
+        let mut size = 0;
         for (done, name) in names.iter().enumerate() {
             let tensor = PathBuf::from(format!("{}:{name}", path.display()));
             let mut file = LayerFile::open(&tensor, options.axes, options.neurons)?;
+            if file.size() > IN_MEMORY {
+                return Err(Failure::Data(format!(
+                    "{} is larger than {} GiB; compare it alone, which reads it in blocks",
+                    tensor.display(),
+                    IN_MEMORY >> 30
+                )));
+            }
+            // What a layer keeps is smaller than the layer, so they are not all held at once.
+            if size + file.size() > IN_MEMORY {
+                prepared.extend(options.measure.prepare_all(&held));
+                held.clear();
+                size = 0;
+            }
+            size += file.size();
             let samples = file.samples();
-            views.push(file.view(0..samples)?);
+            held.push(file.view(0..samples)?);
             bar.set_position(done as u64);
         }
-        Ok(Layers::of(names, &views, options.measure))
+        prepared.extend(options.measure.prepare_all(&held));
+        Ok(Layers {
+            names,
+            seed: None,
+            prepared,
+        })
     }
 
     fn of_run(path: &Path, step: Option<usize>, options: &Options) -> Result<Layers, Failure> {
@@ -155,17 +165,10 @@ impl Layers {
         let views = names.iter().map(|name| activations.view(name));
         let views = views.collect::<Result<Vec<_>, _>>()?;
         Ok(Layers {
-            seed: run.info.seed,
-            ..Layers::of(names, &views, options.measure)
-        })
-    }
-
-    fn of(names: Vec<String>, views: &[Tensor<2>], measure: Measure) -> Layers {
-        Layers {
-            prepared: measure.prepare_all(views),
             names,
-            seed: None,
-        }
+            seed: run.info.seed,
+            prepared: options.measure.prepare_all(&views),
+        })
     }
 }
 
@@ -175,68 +178,22 @@ fn short(path: &Path) -> String {
     parts[parts.len().saturating_sub(2)..].join("/")
 }
 
-/// Over all layers, those that could not be prepared too.
-fn values(rows: &Layers, columns: &Layers, found: &Grid) -> Vec<Vec<Option<f64>>> {
-    let places = |layers: &Layers| {
-        let places = layers.prepared.iter().scan(0, |next, side| {
-            let place = *next;
-            *next += usize::from(side.is_ok());
-            Some(side.is_ok().then_some(place))
-        });
-        places.collect::<Vec<_>>()
-    };
-    let columns = places(columns);
-    let row = |row: Option<usize>| {
-        columns
-            .iter()
-            .map(|column| found.value(row?, (*column)?))
-            .collect()
-    };
-    places(rows).into_iter().map(row).collect()
-}
-
-/// Why values are missing: a line for each layer or reason, not for each pair.
-fn problems(
-    sides: [(&Path, &Layers); 2],
-    found: &Grid,
-    rows: &Layers,
-    columns: &Layers,
-) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (path, layers) in sides {
-        for (name, side) in layers.names.iter().zip(&layers.prepared) {
-            if let Err(error) = side {
-                problems.push(format!("{}: {name}: {error}", path.display()));
-            }
-        }
-    }
-    let ready = |layers: &Layers| -> Vec<String> {
-        let named = layers.names.iter().zip(&layers.prepared);
-        named
-            .filter(|(_, side)| side.is_ok())
-            .map(|(name, _)| name.clone())
-            .collect()
-    };
-    let (row_names, column_names) = (ready(rows), ready(columns));
-    let mut seen = std::collections::BTreeMap::<&str, (usize, String)>::new();
-    for (row, cells) in row_names.iter().zip(&found.cells) {
-        for (column, cell) in column_names.iter().zip(cells) {
+/// Why values are missing: a line for each reason, not for each pair.
+fn problems(rows: &[String], columns: &[String], found: &Grid) -> Vec<String> {
+    let mut reasons = std::collections::BTreeMap::<&str, (usize, String)>::new();
+    for (row, cells) in rows.iter().zip(&found.cells) {
+        for (column, cell) in columns.iter().zip(cells) {
             if let Some(error) = &cell.error {
                 let first = || (0, format!("{row} against {column}"));
-                seen.entry(error).or_insert_with(first).0 += 1;
+                reasons.entry(error).or_insert_with(first).0 += 1;
             }
         }
     }
-    for (error, (count, first)) in seen {
-        let more = if count > 1 {
-            format!(" and {} more pairs", count - 1)
-        } else {
-            String::new()
-        };
-        problems.push(format!("{first}{more}: {error}"));
-    }
-    problems.dedup();
-    problems
+    let line = |(error, (count, first)): (&str, (usize, String))| match count {
+        1 => format!("{first}: {error}"),
+        count => format!("{first} and {} more pairs: {error}", count - 1),
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 /// A table with one column a layer, coloured on a terminal.

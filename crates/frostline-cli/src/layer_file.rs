@@ -27,6 +27,9 @@ pub(crate) enum Neurons {
     Positions,
 }
 
+/// Layers, as f64, up to which they are held in memory.
+pub(crate) const IN_MEMORY: u64 = 2 << 30;
+
 /// A layer's activations in a file, read by samples.
 pub(crate) struct LayerFile {
     file: ArrayFile,
@@ -82,6 +85,19 @@ impl LayerFile {
     /// Bytes of one sample as f64.
     pub(crate) fn sample_size(&self) -> u64 {
         self.size() / self.samples() as u64
+    }
+
+    /// Neurons of its view.
+    pub(crate) fn neurons(&self) -> u64 {
+        let shape = self.file.shape();
+        let channels = match self.axes {
+            Some(Axes::Nhwc) => shape[shape.len() - 1],
+            _ => shape[1],
+        };
+        match self.neurons {
+            Neurons::Means | Neurons::Channels if self.has_maps() => channels as u64,
+            _ => self.sample_size() / 8,
+        }
     }
 
     /// Whether it has maps, for DFT-CCA.

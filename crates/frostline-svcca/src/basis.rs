@@ -35,7 +35,7 @@ impl Basis {
 
     /// Effective rank of the view before the cut, as far as finding the kept directions showed it.
     pub fn rank(&self) -> usize {
-        self.profile.rank
+        self.profile.rank.directions()
     }
 
     /// The cut that made it.
@@ -45,9 +45,17 @@ impl Basis {
 
     /// `Pᵀ Q: [kept of self, kept of other]`, empty where one of them keeps nothing.
     pub(crate) fn cross(&self, other: &Basis) -> Result<DMatrix<f64>, Error> {
-        match (&self.directions, &other.directions) {
-            (Some(p), Some(q)) => products::cross(p, q, Rounding::OfOrthonormal),
-            _ => Ok(DMatrix::zeros(self.kept(), other.kept())),
-        }
+        let (p, q) = (self.directions.as_ref(), other.directions.as_ref());
+        products::cross(p, q, Rounding::OfOrthonormal)
+    }
+
+    /// `[sample, direction]`, variance 1: the samples along the directions that `rotation: [kept,
+    /// direction]` turns the basis into; none where there are none.
+    pub(crate) fn projections(&self, rotation: &DMatrix<f64>) -> Option<Tensor<2>> {
+        let directions = self.directions.as_ref().filter(|_| !rotation.is_empty())?;
+        let unit = (self.samples() as f64 - 1.0).sqrt();
+        let rotation =
+            products::upload(&(rotation * unit), directions.dtype(), &directions.device());
+        Some(directions.clone().matmul(rotation))
     }
 }

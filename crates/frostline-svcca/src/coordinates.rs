@@ -34,11 +34,8 @@ impl Coordinates {
     }
 
     pub(crate) fn cross(&self, other: &Coordinates) -> Result<DMatrix<f64>, Error> {
-        let width = |side: &Coordinates| side.columns.as_ref().map_or(0, |c| c.dims()[1]);
-        match (&self.columns, &other.columns) {
-            (Some(x), Some(y)) => products::cross(x, y, Rounding::Least),
-            _ => Ok(DMatrix::zeros(width(self), width(other))),
-        }
+        let (x, y) = (self.columns.as_ref(), other.columns.as_ref());
+        products::cross(x, y, Rounding::Least)
     }
 
     pub(crate) fn against(&self, other: &Coordinates, cross: DMatrix<f64>) -> CentredPair {

@@ -101,7 +101,7 @@ impl Correlations {
             mean: coefficients.sum() / count,
             coefficients,
             kept,
-            rank: [x.rank, y.rank],
+            rank: [x.rank.directions(), y.rank.directions()],
             neurons: [x.neurons, y.neurons],
             samples: x.samples,
             cut: x.cut,

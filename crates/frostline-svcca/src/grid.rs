@@ -3,7 +3,11 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Measure, Prepared, Similarity, View, directions::Rotations, products};
+use crate::{
+    Error, Measure, Prepared, Similarity, View,
+    directions::Rotations,
+    products::{self, Rounding},
+};
 
 /// Every view of one list against every view of another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,16 +60,17 @@ impl Grid {
     /// The columns of many views stand side by side in one product, whose blocks are then decomposed in
     /// parallel. `progress` hears of every product's blocks.
     ///
-    /// Errors: `MeasureMismatch`, `Device`. Where a pair alone can't be measured its cell says why.
+    /// Errors: `MeasureMismatch`, `Device`. Where a view can't be prepared, or a pair can't be measured, the
+    /// cell says why.
     pub fn of(
-        rows: &[Prepared],
-        columns: &[Prepared],
+        rows: &[Result<Prepared, Error>],
+        columns: &[Result<Prepared, Error>],
         wanted: Wanted,
         mut progress: impl FnMut(Progress),
     ) -> Result<Grid, Error> {
-        let measure = rows.first().map(Prepared::measure).unwrap_or_default();
-        let other = |side: &&Prepared| side.measure() != measure;
-        if let Some(other) = rows.iter().chain(columns).find(other) {
+        let mut ready = rows.iter().chain(columns).flatten();
+        let measure = ready.next().map(Prepared::measure).unwrap_or_default();
+        if let Some(other) = ready.find(|side| side.measure() != measure) {
             return Err(Error::MeasureMismatch {
                 x: measure,
                 y: other.measure(),
@@ -94,6 +99,13 @@ impl Grid {
     pub fn value(&self, row: usize, column: usize) -> Option<f64> {
         Some(self.cells[row][column].similarity.as_ref()?.value)
     }
+
+    /// All values, `[row][column]`, none where a pair's isn't defined.
+    pub fn values(&self) -> Vec<Vec<Option<f64>>> {
+        let value = |cell: &Cell| Some(cell.similarity.as_ref()?.value);
+        let row = |cells: &Vec<Cell>| cells.iter().map(value).collect();
+        self.cells.iter().map(row).collect()
+    }
 }
 
 impl Measure {
@@ -109,28 +121,30 @@ impl Measure {
         let mut prepared = Vec::new();
         while activations.peek().is_some() {
             let few = activations.by_ref().take(2 * rayon::current_num_threads());
-            let views: Vec<Result<View, Error>> = few.map(View::single).collect();
-            let multiplied: Vec<Result<View, Error>> = views
-                .into_iter()
-                .map(|view| view.and_then(|view| view.multiply(self.cut()).map(|()| view)))
-                .collect();
-            let decomposed: Vec<Result<View, Error>> = multiplied
-                .into_par_iter()
-                .map(|view| view.and_then(|view| view.decompose(self.cut()).map(|()| view)))
-                .collect();
-            let sides = decomposed.into_iter();
-            prepared.extend(sides.map(|view| self.prepare(&view?)));
+            let multiplied = few.map(|activations| {
+                let view = View::single(activations)?;
+                view.multiply(self.cut())?;
+                Ok(view)
+            });
+            let multiplied: Vec<Result<View, Error>> = multiplied.collect();
+            let decomposed = multiplied.into_par_iter().map(|view| {
+                let view = view?;
+                view.decompose(self.cut())?;
+                Ok(view)
+            });
+            let decomposed: Vec<Result<View, Error>> = decomposed.collect();
+            prepared.extend(decomposed.into_iter().map(|view| self.prepare(&view?)));
         }
         prepared
     }
 }
 
 /// Runs of views that together have about `width` columns, at least one each.
-fn stacks(views: &[Prepared], width: usize) -> Vec<&[Prepared]> {
+fn stacks(views: &[Side], width: usize) -> Vec<&[Side]> {
     let mut stacks = Vec::new();
     let (mut first, mut columns) = (0, 0);
     for (at, view) in views.iter().enumerate() {
-        let more = view.width();
+        let more = width_of(view);
         if at > first && columns + more > width {
             stacks.push(&views[first..at]);
             (first, columns) = (at, 0);
@@ -143,9 +157,16 @@ fn stacks(views: &[Prepared], width: usize) -> Vec<&[Prepared]> {
     stacks
 }
 
+/// A view, or why it isn't ready.
+type Side = Result<Prepared, Error>;
+
+fn width_of(side: &Side) -> usize {
+    side.as_ref().map_or(0, Prepared::width)
+}
+
 /// Views side by side.
 struct Stack<'a> {
-    views: &'a [Prepared],
+    views: &'a [Side],
     /// None where they don't fit together: of several devices or numbers of samples.
     columns: Option<Tensor<2>>,
     /// Where each begins.
@@ -153,8 +174,12 @@ struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    fn of(views: &'a [Prepared]) -> Stack<'a> {
-        let columns: Vec<&Tensor<2>> = views.iter().filter_map(Prepared::columns).collect();
+    fn of(views: &'a [Side]) -> Stack<'a> {
+        let columns: Vec<&Tensor<2>> = views
+            .iter()
+            .flatten()
+            .filter_map(Prepared::columns)
+            .collect();
         let alike = columns.windows(2).all(|pair| {
             pair[0].device() == pair[1].device()
                 && pair[0].dtype() == pair[1].dtype()
@@ -163,7 +188,7 @@ impl<'a> Stack<'a> {
         let together = alike && !columns.is_empty();
         let starts = views.iter().scan(0, |next, view| {
             let start = *next;
-            *next += view.width();
+            *next += width_of(view);
             Some(start)
         });
         Stack {
@@ -177,12 +202,17 @@ impl<'a> Stack<'a> {
     fn against(&self, rows: &Stack<'_>, wanted: Wanted) -> Result<Vec<Vec<Cell>>, Error> {
         let product = match (&rows.columns, &self.columns) {
             (Some(x), Some(y)) if x.dims()[0] == y.dims()[0] => {
-                Some(products::cross(x, y, self.views[0].rounding())?)
+                let ready = self.views.iter().flatten().next();
+                let rounding = ready.map_or(Rounding::Least, Prepared::rounding);
+                Some(products::cross(Some(x), Some(y), rounding)?)
             }
             _ => None,
         };
         let cell = |row: usize, column: usize| {
-            let (x, y) = (&rows.views[row], &self.views[column]);
+            let (x, y) = match (&rows.views[row], &self.views[column]) {
+                (Ok(x), Ok(y)) => (x, y),
+                (Err(error), _) | (_, Err(error)) => return Cell::without(error),
+            };
             let Some(product) = &product else {
                 return Cell::of(x, y, x.cross(y), wanted);
             };
@@ -219,11 +249,15 @@ impl Cell {
                 error: None,
                 rotations,
             },
-            Err(error) => Cell {
-                similarity: None,
-                error: Some(error.to_string()),
-                rotations: None,
-            },
+            Err(error) => Cell::without(&error),
+        }
+    }
+
+    fn without(error: &Error) -> Cell {
+        Cell {
+            similarity: None,
+            error: Some(error.to_string()),
+            rotations: None,
         }
     }
 }

@@ -72,10 +72,7 @@ mod reference_case;
 pub use basis::Basis;
 pub use chance::Chance;
 pub use cka::Cka;
-pub use comparison::{
-    ChanceLevel, Coefficients, Comparison, CutCoefficients, DftValues, ProcrustesValues,
-    PwccaValues,
-};
+pub use comparison::Comparison;
 pub use correlations::{Correlations, Svcca, cca, correlations, svcca};
 pub use cut::Cut;
 pub use dft::{DftCca, Fourier, dft_cca};

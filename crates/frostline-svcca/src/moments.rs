@@ -11,7 +11,7 @@ use crate::{
     decompose,
     precision::Precision,
     products::{self, on_host, read, upload},
-    profile::Profile,
+    profile::{Profile, Rank},
     whitened::Whitened,
 };
 
@@ -168,7 +168,8 @@ impl Moments {
 
     /// Two of the views, by their place in the batches.
     ///
-    /// Errors: `Empty` where there is no such view, `TooFewSamples` below two.
+    /// Errors: `Empty` where there is no such view, `TooFewSamples` below two, `TooLarge` where singular values
+    /// would overflow.
     pub fn pair(&self, x: usize, y: usize) -> Result<Pair<'static>, Error> {
         Ok(Pair::of_moments(PairMoments::of(self, x, y)?))
     }
@@ -347,6 +348,12 @@ impl PairMoments {
         let along = |a: usize, b: usize| norms[a].dot(&(sums * &norms[b]));
         let squared_norms = [along(0, 0), along(0, 1), along(1, 1)];
         let (of_x, of_y) = (scatter(0, 0), scatter(1, 1));
+        for (view, scatter) in [(x, &of_x), (y, &of_y)] {
+            if !(moments.scale[view] * scatter.trace().sqrt()).is_finite() {
+                let peak = peak(&moments.lowest, &moments.highest);
+                return Err(Error::TooLarge { peak });
+            }
+        }
         let longest = of_x.nrows().max(of_y.nrows()) as f64;
         let floor = if moments.epsilon > f64::EPSILON {
             Precision::F32.rank_floor(samples)
@@ -467,8 +474,11 @@ impl SideMoments {
             samples: self.samples,
             neurons: self.neurons,
             constant: self.neurons - self.varying.len(),
-            rank,
-            limited: rank < most,
+            rank: if rank < most {
+                Rank::Limited(rank)
+            } else {
+                Rank::Exactly(rank)
+            },
             margin: cut.margin(values),
             singular_values: values.rows(0, kept) * self.scale,
         })

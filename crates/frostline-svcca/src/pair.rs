@@ -7,7 +7,7 @@ use crate::{
     coordinates::Coordinates,
     directions::Rotations,
     moments::PairMoments,
-    products::{on_host, upload},
+    products::on_host,
     profile::Profile,
     whitened::{Whitened, same_samples},
 };
@@ -28,10 +28,10 @@ enum Source<'a> {
 }
 
 /// Bases against each other, with what the directions need besides.
-struct Detailed {
-    whitened: Whitened,
+pub(crate) struct Detailed {
+    pub(crate) whitened: Whitened,
     /// `Qᵀ X: [kept, neuron]` of either side.
-    loadings: [DMatrix<f64>; 2],
+    pub(crate) loadings: [DMatrix<f64>; 2],
     /// Where the samples are at hand.
     bases: Option<[Basis; 2]>,
 }
@@ -140,13 +140,10 @@ impl<'a> Pair<'a> {
                 return Err(Error::TooSmall { singular_value });
             }
         }
-        let unit = (self.samples() as f64 - 1.0).sqrt();
-        let projected = |basis: &Basis, rotation: &DMatrix<f64>| match &basis.directions {
-            Some(q) if rotation.ncols() > 0 => {
-                let rotation = upload(rotation, q.dtype(), &q.device());
-                Ok::<_, Error>(on_host(&q.clone().matmul(rotation))? * unit)
-            }
-            _ => Ok(DMatrix::zeros(basis.samples(), 0)),
+        let projected = |basis: &Basis, rotation: &DMatrix<f64>| {
+            let found = basis.projections(rotation);
+            let nothing = || Ok(DMatrix::zeros(basis.samples(), 0));
+            found.as_ref().map_or_else(nothing, on_host)
         };
         let [x, y] = match &detailed.bases {
             Some([x, y]) => [
@@ -173,43 +170,25 @@ impl<'a> Pair<'a> {
     /// Errors: those of the measure, `NoDebiasedEstimate` from `cka`.
     pub fn similarity(&self, measure: Measure) -> Result<Similarity, Error> {
         measure.check()?;
-        match measure {
-            Measure::Svcca(cut) => {
-                let whitened = self.whitened(cut)?;
-                Similarity::of_whitened(measure, &whitened, None)
-            }
-            Measure::Pwcca(_) => {
-                let detailed = self.detailed(Cut::All)?;
-                let loadings = detailed.loadings.each_ref();
-                Similarity::of_whitened(measure, &detailed.whitened, Some(loadings))
-            }
-            Measure::R2 => {
-                let whitened = self.whitened(Cut::All)?;
-                Similarity::of_whitened(measure, &whitened, None)
-            }
-            Measure::Cka(_) | Measure::Procrustes | Measure::Pls => {
-                Similarity::of_centred(measure, &self.centred()?, self.still())
-            }
+        let Some(cut) = measure.cut() else {
+            let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
+            let still = [0, 1].map(|i| Profile::unspecific(samples, neurons[i], constant[i]));
+            return Similarity::of_centred(measure, &self.centred()?, still);
+        };
+        if measure.is_weighted() {
+            let detailed = self.detailed(cut)?;
+            let loadings = detailed.loadings.each_ref();
+            return Similarity::of_whitened(measure, &detailed.whitened, Some(loadings));
         }
-    }
-
-    /// The canonical correlations with the weights of [`Pair::pwcca`], from one decomposition.
-    pub(crate) fn everything(&self) -> Result<(Whitened, [DMatrix<f64>; 2]), Error> {
-        let detailed = self.detailed(Cut::All)?;
-        Ok((detailed.whitened, detailed.loadings))
+        Similarity::of_whitened(measure, &self.whitened(cut)?, None)
     }
 
     /// Neurons that never vary, of x and y.
-    pub(crate) fn constant(&self) -> [usize; 2] {
+    fn constant(&self) -> [usize; 2] {
         match &self.source {
             Source::Views(x, y) => [x.constant(), y.constant()],
             Source::Moments(moments) => moments.constant(),
         }
-    }
-
-    fn still(&self) -> [Profile; 2] {
-        let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
-        [0, 1].map(|side| Profile::unspecific(samples, neurons[side], constant[side]))
     }
 
     fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
@@ -225,7 +204,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn detailed(&self, cut: Cut) -> Result<Detailed, Error> {
+    pub(crate) fn detailed(&self, cut: Cut) -> Result<Detailed, Error> {
         match &self.source {
             Source::Views(x, y) => {
                 let (of_x, of_y) = (x.basis(cut)?, y.basis(cut)?);

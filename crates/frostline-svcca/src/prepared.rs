@@ -38,8 +38,10 @@ impl Measure {
         let columns = match self.cut() {
             Some(cut) => {
                 let basis = view.basis(cut)?;
-                let weighted = matches!(self, Measure::Pwcca(_));
-                let loadings = weighted.then(|| view.loadings(&basis)).transpose()?;
+                let loadings = self
+                    .is_weighted()
+                    .then(|| view.loadings(&basis))
+                    .transpose()?;
                 Columns::Whitened { basis, loadings }
             }
             None => Columns::Centred(Coordinates::of(view)?),
@@ -58,6 +60,11 @@ impl Measure {
         same_samples(x.dims()[0], y.dims()[0])?;
         let (x, y) = (View::new(x)?, View::new(y)?);
         self.prepare(&x)?.similarity(&self.prepare(&y)?)
+    }
+
+    /// Whether it weights by how much of each neuron lies along a direction.
+    pub(crate) fn is_weighted(self) -> bool {
+        matches!(self, Measure::Pwcca(_))
     }
 
     /// The cut before it whitens; none where it doesn't.
@@ -100,11 +107,7 @@ impl Prepared {
         let Columns::Whitened { basis, .. } = &self.columns else {
             return None;
         };
-        let directions = basis.directions.as_ref().filter(|_| !rotation.is_empty())?;
-        let unit = (self.samples() as f64 - 1.0).sqrt();
-        let rotation = rotation * unit;
-        let rotation = products::upload(&rotation, directions.dtype(), &directions.device());
-        Some(directions.clone().matmul(rotation))
+        basis.projections(rotation)
     }
 
     /// The product of the columns of both.
@@ -112,10 +115,7 @@ impl Prepared {
     /// Errors: `SampleMismatch`, `MeasureMismatch`.
     pub(crate) fn cross(&self, other: &Prepared) -> Result<DMatrix<f64>, Error> {
         self.check(other)?;
-        match (self.columns(), other.columns()) {
-            (Some(x), Some(y)) => products::cross(x, y, self.rounding()),
-            _ => Ok(DMatrix::zeros(self.width(), other.width())),
-        }
+        products::cross(self.columns(), other.columns(), self.rounding())
     }
 
     /// The value from `cross`, the product of the columns of both.

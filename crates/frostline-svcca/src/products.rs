@@ -53,13 +53,18 @@ pub(crate) fn gram(a: &Tensor<2>, precision: Precision) -> Result<DMatrix<f64>, 
 
 /// `aᵀ b: [column of a, column of b]`, on the host.
 ///
-/// Tensors that share no device or no dtype are multiplied on the host.
+/// None has no columns. Tensors that share no device or no dtype are multiplied on the host.
 pub(crate) fn cross(
-    a: &Tensor<2>,
-    b: &Tensor<2>,
+    a: Option<&Tensor<2>>,
+    b: Option<&Tensor<2>>,
     rounding: Rounding,
 ) -> Result<DMatrix<f64>, Error> {
-    let ([rows, left], [_, right]) = (a.dims(), b.dims());
+    let width = |side: Option<&Tensor<2>>| side.map_or(0, |columns| columns.dims()[1]);
+    let (left, right) = (width(a), width(b));
+    let (Some(a), Some(b)) = (a, b) else {
+        return Ok(DMatrix::zeros(left, right));
+    };
+    let [rows, _] = a.dims();
     if a.device() != b.device() || a.dtype() != b.dtype() {
         return Ok(decompose::product(&on_host(a)?, &on_host(b)?));
     }

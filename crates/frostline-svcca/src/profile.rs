@@ -10,13 +10,30 @@ pub(crate) struct Profile {
     pub(crate) neurons: usize,
     /// Neurons that never vary.
     pub(crate) constant: usize,
-    pub(crate) rank: usize,
-    /// Whether directions beyond `rank` were fainter than the rounding of what they were found from.
-    pub(crate) limited: bool,
+    pub(crate) rank: Rank,
     /// The kept ones, in descending order.
     pub(crate) singular_values: DVector<f64>,
     /// How far the cumulative share of the directions stays from the cut's, where it has one.
     pub(crate) margin: Option<f64>,
+}
+
+/// The effective rank, and what is known of directions beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// There are none.
+    Exactly(usize),
+    /// There may be some, fainter than anything that was kept.
+    AtLeast(usize),
+    /// There may be some, and they were left out for being fainter than rounding.
+    Limited(usize),
+}
+
+impl Rank {
+    pub(crate) fn directions(self) -> usize {
+        match self {
+            Rank::Exactly(rank) | Rank::AtLeast(rank) | Rank::Limited(rank) => rank,
+        }
+    }
 }
 
 /// A share that f32 can't tell from the cut's.
@@ -30,8 +47,7 @@ impl Profile {
             samples,
             neurons,
             constant,
-            rank: (neurons - constant).min(samples.saturating_sub(1)),
-            limited: false,
+            rank: Rank::AtLeast((neurons - constant).min(samples.saturating_sub(1))),
             singular_values: DVector::zeros(0),
             margin: None,
         }
@@ -45,17 +61,21 @@ impl Profile {
         let varying = self.neurons - self.constant;
         let most = varying.min(self.samples.saturating_sub(1));
         let count = self.constant;
-        let (rank, neurons) = (self.rank, self.neurons);
+        let (rank, neurons) = (self.rank.directions(), self.neurons);
         let close = self.margin.filter(|margin| *margin < CLOSE);
-        [
-            (count > 0).then_some(Warning::DeadNeurons { side, count }),
-            (rank == 0).then_some(Warning::NoVariance { side }),
-            (rank > 0 && rank < most && !self.limited).then_some(Warning::RankDeficient {
+        let faint = match self.rank {
+            Rank::Exactly(rank) if rank > 0 && rank < most => Some(Warning::RankDeficient {
                 side,
                 rank,
                 neurons,
             }),
-            (rank > 0 && self.limited).then_some(Warning::IllConditioned { side, rank }),
+            Rank::Limited(rank) if rank > 0 => Some(Warning::IllConditioned { side, rank }),
+            _ => None,
+        };
+        [
+            (count > 0).then_some(Warning::DeadNeurons { side, count }),
+            (rank == 0).then_some(Warning::NoVariance { side }),
+            faint,
             close.map(|margin| Warning::CutIsClose { side, margin }),
         ]
         .into_iter()

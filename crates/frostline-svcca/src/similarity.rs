@@ -62,7 +62,7 @@ impl Similarity {
         Ok(Similarity {
             measure,
             value,
-            kept: [x.rank, y.rank],
+            kept: [x.rank.directions(), y.rank.directions()],
             warnings: warnings(&x, &y),
         })
     }

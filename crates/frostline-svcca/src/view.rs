@@ -9,7 +9,7 @@ use crate::{
     decompose,
     precision::Precision,
     products::{self, Rounding, read, upload},
-    profile::Profile,
+    profile::{Profile, Rank},
     range_finder,
 };
 
@@ -151,13 +151,13 @@ impl View {
     pub fn basis(&self, cut: Cut) -> Result<Basis, Error> {
         cut.check()?;
         let Some(centred) = &self.centred else {
-            return Ok(self.to_basis(cut, None, DVector::zeros(0), 0, None));
+            return Ok(self.to_basis(cut, None, DVector::zeros(0), Rank::Exactly(0), None));
         };
         if let Cut::Variance(share) = cut
             && self.eigen.get().is_none()
             && let Some(found) = range_finder::leading(centred, share)?
         {
-            let seen = found.seen;
+            let seen = Rank::AtLeast(found.seen);
             let (directions, values) = (Some(found.directions), found.singular_values);
             return Ok(self.to_basis(cut, directions, values, seen, Some(found.margin)));
         }
@@ -177,7 +177,11 @@ impl View {
         let values = values.rows(0, kept).into_owned();
         let margin = cut.margin(&eigen.singular_values);
         let directions = self.whitened(centred, eigen, kept)?;
-        Ok(self.to_basis(cut, Some(directions), values, eigen.clear, margin))
+        let rank = match eigen.clear {
+            clear if clear == self.most() => Rank::Exactly(clear),
+            clear => Rank::AtLeast(clear),
+        };
+        Ok(self.to_basis(cut, Some(directions), values, rank, margin))
     }
 
     pub(crate) fn with_precision(
@@ -250,11 +254,10 @@ impl View {
     /// `Qᵀ X: [kept, neuron]`: how much of each neuron lies along each direction of a basis.
     pub(crate) fn loadings(&self, basis: &Basis) -> Result<DMatrix<f64>, Error> {
         let mut all = DMatrix::zeros(basis.kept(), self.neurons);
-        if let (Some(centred), Some(directions)) = (&self.centred, &basis.directions) {
-            let found = products::cross(directions, centred, Rounding::Least)?;
-            for (column, neuron) in found.column_iter().zip(&self.varying) {
-                all.set_column(*neuron, &(column * self.scale));
-            }
+        let (directions, centred) = (basis.directions.as_ref(), self.centred.as_ref());
+        let found = products::cross(directions, centred, Rounding::Least)?;
+        for (column, neuron) in found.column_iter().zip(&self.varying) {
+            all.set_column(*neuron, &(column * self.scale));
         }
         Ok(all)
     }
@@ -368,7 +371,7 @@ impl View {
         });
         let values = singular_values.rows(0, kept).into_owned();
         let margin = cut.margin(&singular_values.rows(0, *rank).into_owned());
-        Ok(self.to_basis(cut, directions, values, *rank, margin))
+        Ok(self.to_basis(cut, directions, values, Rank::Exactly(*rank), margin))
     }
 
     /// The leading `kept` directions, from the eigenvectors.
@@ -399,7 +402,7 @@ impl View {
         cut: Cut,
         directions: Option<Tensor<2>>,
         singular_values: DVector<f64>,
-        rank: usize,
+        rank: Rank,
         margin: Option<f64>,
     ) -> Basis {
         Basis {
@@ -410,7 +413,6 @@ impl View {
                 neurons: self.neurons,
                 constant: self.constant(),
                 rank,
-                limited: false,
                 singular_values: singular_values * self.scale,
                 margin,
             },

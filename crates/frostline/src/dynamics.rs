@@ -1,7 +1,7 @@
 use burn::tensor::Device;
 use frostline_activations::{Activations, Run};
 use frostline_report::{LayerCurve, Pane};
-use frostline_svcca::{Measure, Prepared};
+use frostline_svcca::{Grid, Measure, Prepared, Wanted};
 
 /// How a network's layers went towards what they are at the end of training, from the checkpoints of
 /// one run. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.1 and figure 4.
@@ -71,20 +71,26 @@ impl Dynamics {
             };
             for (layer, curve) in dynamics.to_end.iter_mut().enumerate() {
                 let same = then.names.iter().position(|name| *name == curve.layer);
-                let similarity =
-                    same.and_then(|same| similarity(&then.prepared[same], &end.prepared[layer]));
+                let similarity = same.and_then(|same| {
+                    let then = then.prepared[same].as_ref().ok()?;
+                    then.similarity(end.prepared[layer].as_ref().ok()?).ok()
+                });
                 curve
                     .points
-                    .extend(similarity.map(|similarity| (step, similarity)));
+                    .extend(similarity.map(|similarity| (step, similarity.value)));
             }
-            if pane_steps.contains(&step) {
-                dynamics.panes.push(Pane {
+            if !pane_steps.contains(&step) {
+                continue;
+            }
+            match Grid::of(&then.prepared, &end.prepared, Wanted::Values, |_| ()) {
+                Ok(grid) => dynamics.panes.push(Pane {
                     step,
                     fraction: run.info.length.progress(step),
-                    values: all_pairs(&then, &end),
+                    values: grid.values(),
                     rows: then.names,
                     columns: end.names.clone(),
-                });
+                }),
+                Err(error) => dynamics.problems.push(error.to_string()),
             }
         }
         progress(Progress { done: total, total });
@@ -95,40 +101,21 @@ impl Dynamics {
 /// The layers of one checkpoint, ready to be compared.
 struct Layers {
     names: Vec<String>,
-    /// None where the layer can't be compared with anything.
-    prepared: Vec<Option<Prepared>>,
+    prepared: Vec<Result<Prepared, frostline_svcca::Error>>,
 }
 
 impl Layers {
     fn of(activations: &Activations, measure: Measure) -> Self {
-        let names: Vec<String> = activations.names().map(str::to_string).collect();
-        let views: Vec<_> = names
-            .iter()
-            .map(|name| activations.view(name).ok())
-            .collect();
-        let mut ready = measure.prepare_all(views.iter().flatten()).into_iter();
-        let prepared = views.iter().map(|view| {
-            view.as_ref()?;
-            ready.next()?.ok()
+        let named = activations.names().filter_map(|name| {
+            let view = activations.view(name).ok()?;
+            Some((name.to_string(), view))
         });
+        let (names, views): (Vec<_>, Vec<_>) = named.unzip();
         Layers {
-            prepared: prepared.collect(),
+            prepared: measure.prepare_all(&views),
             names,
         }
     }
-}
-
-fn all_pairs(then: &Layers, end: &Layers) -> Vec<Vec<Option<f64>>> {
-    let row = |then: &Option<Prepared>| {
-        let row = end.prepared.iter().map(|end| similarity(then, end));
-        row.collect()
-    };
-    then.prepared.iter().map(row).collect()
-}
-
-fn similarity(x: &Option<Prepared>, y: &Option<Prepared>) -> Option<f64> {
-    let compared = x.as_ref()?.similarity(y.as_ref()?).ok()?;
-    Some(compared.value)
 }
 
 /// For each fraction the step among `steps` that is nearest to it, each step once, ascending.

@@ -1,7 +1,7 @@
 //! Many pairs at once give what each pair gives alone.
 
 use burn::tensor::Tensor;
-use frostline_svcca::{Bias, Cut, Error, Grid, Measure, Prepared, Progress, View, Wanted, Weights};
+use frostline_svcca::{Bias, Cut, Error, Grid, Measure, Progress, View, Wanted, Weights};
 
 use crate::samples::{normal, related, tensor};
 
@@ -18,11 +18,6 @@ fn layers() -> Vec<Tensor<2>> {
     layers
 }
 
-fn prepared(measure: Measure, layers: &[Tensor<2>]) -> Vec<Prepared> {
-    let prepared = measure.prepare_all(layers).into_iter();
-    prepared.map(|side| side.unwrap()).collect()
-}
-
 #[test]
 fn a_grid_has_the_values_of_its_pairs() {
     let layers = layers();
@@ -36,7 +31,10 @@ fn a_grid_has_the_values_of_its_pairs() {
         Measure::R2,
         Measure::Pls,
     ] {
-        let (rows, columns) = (prepared(measure, &layers), prepared(measure, &layers[..5]));
+        let (rows, columns) = (
+            measure.prepare_all(&layers),
+            measure.prepare_all(&layers[..5]),
+        );
         let grid = Grid::of(&rows, &columns, Wanted::Values, |_| ()).unwrap();
         for (i, x) in layers.iter().enumerate() {
             for (j, y) in layers[..5].iter().enumerate() {
@@ -62,9 +60,9 @@ fn a_grid_has_the_values_of_its_pairs() {
 
 #[test]
 fn progress_ends_with_every_pair() {
-    let prepared = prepared(Measure::default(), &layers());
+    let sides = Measure::default().prepare_all(&layers());
     let mut heard = Vec::new();
-    Grid::of(&prepared, &prepared, Wanted::Values, |progress| {
+    Grid::of(&sides, &sides, Wanted::Values, |progress| {
         heard.push(progress)
     })
     .unwrap();
@@ -84,10 +82,13 @@ fn a_grid_too_wide_for_one_product_is_the_same() {
         .map(|seed| tensor(&normal(300, 100, seed)))
         .collect();
     let measure = Measure::CCA;
-    let sides = prepared(measure, &layers);
+    let sides = measure.prepare_all(&layers);
     let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
     for (i, j) in [(0, 0), (0, 29), (11, 20), (29, 3)] {
-        let alone = sides[i].similarity(&sides[j]).unwrap().value;
+        let alone = {
+            let (x, y) = (sides[i].as_ref().unwrap(), sides[j].as_ref().unwrap());
+            x.similarity(y).unwrap().value
+        };
         assert!((grid.value(i, j).unwrap() - alone).abs() < 1e-6, "{i} {j}");
     }
     assert_eq!(grid.cells.iter().map(Vec::len).sum::<usize>(), 900);
@@ -96,7 +97,7 @@ fn a_grid_too_wide_for_one_product_is_the_same() {
 #[test]
 fn directions_come_where_they_are_asked_for() {
     let layers = layers();
-    let sides = prepared(Measure::default(), &layers[..3]);
+    let sides = Measure::default().prepare_all(&layers[..3]);
     let grid = Grid::of(&sides, &sides, Wanted::Directions, |_| ()).unwrap();
     for (i, row) in grid.cells.iter().enumerate() {
         for (j, cell) in row.iter().enumerate() {
@@ -113,14 +114,25 @@ fn directions_come_where_they_are_asked_for() {
 
 #[test]
 fn views_of_other_samples_are_errors_in_their_cells() {
-    let sides = prepared(
-        Measure::default(),
-        &[tensor(&normal(120, 4, 1)), tensor(&normal(130, 4, 2))],
-    );
+    let layers = [tensor(&normal(120, 4, 1)), tensor(&normal(130, 4, 2))];
+    let sides = Measure::default().prepare_all(&layers);
     let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
     assert!(grid.value(0, 0).is_some() && grid.value(1, 1).is_some());
     let error = grid.cells[0][1].error.as_deref().unwrap();
     assert!(error.contains("120") && error.contains("130"), "{error}");
+}
+
+#[test]
+fn a_layer_that_can_not_be_prepared_says_so_in_its_cells() {
+    let mut broken = normal(120, 4, 1);
+    broken[(7, 2)] = f64::NAN;
+    let layers = [tensor(&normal(120, 4, 2)), tensor(&broken)];
+    let sides = Measure::default().prepare_all(&layers);
+    let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
+    assert_eq!(grid.values()[1], [None, None]);
+    assert!(grid.values()[0][0].is_some());
+    let error = grid.cells[0][1].error.as_deref().unwrap();
+    assert!(error.contains("sample 7, neuron 2"), "{error}");
 }
 
 #[test]
@@ -135,7 +147,7 @@ fn sides_prepared_for_different_measures_are_refused() {
         matches!(refused, Err(Error::MeasureMismatch { .. })),
         "{refused:?}"
     );
-    let refused = Grid::of(&[x], &[y], Wanted::Values, |_| ());
+    let refused = Grid::of(&[Ok(x)], &[Ok(y)], Wanted::Values, |_| ());
     assert!(matches!(refused, Err(Error::MeasureMismatch { .. })));
 }
 
@@ -147,7 +159,7 @@ fn an_empty_grid_has_no_cells() {
 
 #[test]
 fn a_grid_survives_json() {
-    let sides = prepared(Measure::Cka(Bias::Debiased), &layers());
+    let sides = Measure::Cka(Bias::Debiased).prepare_all(&layers());
     let grid = Grid::of(&sides, &sides, Wanted::Values, |_| ()).unwrap();
     let text = serde_json::to_string(&grid).unwrap();
     assert_eq!(serde_json::from_str::<Grid>(&text).unwrap(), grid);

@@ -217,6 +217,25 @@ fn a_repeated_neuron_adds_no_rank() {
 }
 
 #[test]
+fn a_rank_is_called_deficient_only_where_it_is_known() {
+    let x = noise(300, 6).cast(DType::F64);
+    let deficient = |found: &Correlations| {
+        let known = |w: &Warning| matches!(w, Warning::RankDeficient { side: Side::X, .. });
+        found.warnings.iter().any(known)
+    };
+    let doubled = Tensor::cat(vec![x.clone(), x.clone()], 1);
+    assert!(deficient(&cca(&doubled, &x).unwrap()));
+    // A direction so faint that a variance cut doesn't look for it, and plain CCA finds it.
+    let faint = Tensor::from_data(
+        [[1.0f64, 1.0, 1.0, 1.0, 1.0, 1e-9]],
+        (&x.device(), DType::F64),
+    );
+    let faint = x.clone().mul(faint);
+    let cut = svcca(&faint, &x, &Svcca::default()).unwrap();
+    assert!(!deficient(&cut) && !deficient(&cca(&faint, &x).unwrap()));
+}
+
+#[test]
 fn a_direction_a_hundred_million_times_fainter_than_the_first_is_kept_by_cca() {
     let x = noise(300, 4).cast(DType::F64);
     let faint = Tensor::from_data([[1.0f64, 1e-2, 1e-5, 1e-8]], (&x.device(), DType::F64));

@@ -29,17 +29,20 @@ fn same(one: &Moments, other: &Moments) -> Result<(), TestCaseError> {
     let [a, b] = [one, other].map(|moments| moments.pair(0, 1).unwrap().compare().unwrap());
     let numbers = |found: &Comparison| {
         let cca = found.cca.as_ref().unwrap();
-        let mut numbers = cca.coefs.clone();
+        let mut numbers = cca.coefficients.as_slice().to_vec();
         numbers.extend(found.participation_ratio);
         numbers.extend([
             found.cka.biased,
             found.cka.debiased.unwrap(),
             found.r2.y_from_x,
         ]);
-        numbers.extend([found.pwcca.unwrap().x, found.procrustes.unwrap().cosine]);
+        numbers.extend([
+            found.pwcca.as_ref().unwrap().x,
+            found.procrustes.unwrap().cosine,
+        ]);
         numbers
     };
-    prop_assert_eq!((a.n, a.rank), (b.n, b.rank));
+    prop_assert_eq!((a.samples, a.rank), (b.samples, b.rank));
     for (one, other) in numbers(&a).iter().zip(numbers(&b)) {
         prop_assert!(
             (one - other).abs() < CLOSE * one.abs().max(1.0),
@@ -248,6 +251,19 @@ fn one_block_gives_no_error() {
     let refused = jackknife(&[Moments::new()], |_| Ok(0.0));
     assert!(
         matches!(refused, Err(Error::TooFewBlocks { blocks: 1 })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn moments_whose_singular_values_overflow_are_refused() {
+    let x = normal(30, 3, 1);
+    let large = x.map(|value| value.signum() * 1.7e308);
+    let mut moments = Moments::new();
+    moments.add(&[&tensor(&large), &tensor(&x)]).unwrap();
+    let refused = moments.pair(0, 1);
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
         "{refused:?}"
     );
 }
