@@ -108,7 +108,7 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
     let samples = x.samples();
     // Moments are as wide and as high as both layers together.
     let neurons = x.neurons() + y.neurons();
-    if neurons * neurons * 8 > IN_MEMORY {
+    if neurons.saturating_mul(neurons) > IN_MEMORY / 8 {
         return Err(Failure::Data(format!(
             "both layers together are larger than {0} GiB, and the moments of their {neurons} neurons would \
              be too: compare fewer samples, or with --neurons means",
