@@ -87,6 +87,20 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder holds a run of something else, so it can't be gone on with.
+    #[error(
+        "{path} holds another run, which can't be gone on with: its {what} is {found}, not {expected}"
+    )]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// What the folder says.
+        found: String,
+        /// What this run is.
+        expected: String,
+    },
     /// The folder is no run folder.
     #[error("{path} is not a run folder: {problem}")]
     NotARun {

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::run_folder::{self, CHECKPOINTS, HISTORY, RUN};
-use crate::{Activations, Error, Layout, Length};
+use crate::{Activations, Error, Layout, Ledger, Length};
 
 /// The version of the run folder that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -33,6 +33,9 @@ pub struct RunInfo {
     pub measure: String,
     /// The seed of the run.
     pub seed: Option<u64>,
+    /// Floating-point operations of each layer's forward, a sample, where they are known.
+    #[serde(default)]
+    pub forward_flops: Option<Vec<f64>>,
     /// The device that trained.
     pub device: String,
     /// The versions that trained.
@@ -82,6 +85,12 @@ pub struct Outcome {
     pub training_seconds: f64,
     /// Seconds of measuring.
     pub measuring_seconds: f64,
+    /// Processor seconds of training and measuring, of all threads of the process together.
+    #[serde(default)]
+    pub cpu_seconds: Option<f64>,
+    /// What was computed and what freezing saved.
+    #[serde(default)]
+    pub ledger: Option<Ledger>,
     /// The last accuracy, in `[0, 1]`.
     pub accuracy: Option<f64>,
     /// The number of samples behind that accuracy.
@@ -120,6 +129,14 @@ pub struct Check {
     /// The similarity of each layer to itself at the previous check, in the order of
     /// [`RunInfo::layers`]; none at the first check, 1 for a frozen layer.
     pub similarity: Vec<Option<f64>>,
+    /// `‖Σ g‖₁` of each layer: the gradients of all steps since the previous check, summed, then their
+    /// absolute values. Empty when they were not watched, none where no gradient was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gradients: Vec<Option<f64>>,
+    /// `‖W_k - W_{k-1}‖₂ / ‖W_k‖₂` of each layer's parameters `W` against the previous check. Empty when
+    /// they were not watched, none at the first check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weight_change: Vec<Option<f64>>,
     /// How many layers, from the input up, are frozen from this step on.
     pub frozen: usize,
     /// How many the policy answered; more than `frozen` in a dry run.
@@ -128,6 +145,9 @@ pub struct Check {
     pub reason: String,
     /// What makes the similarities less believable, with the layer's name.
     pub warnings: Vec<String>,
+    /// What was computed and saved up to this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
 }
 
 /// A run read back from its folder.

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::{Activation, Activations, Check, Error, Outcome, RunInfo};
+use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo};
 
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// Which saved model belongs to which step.
+const SAVED: &str = "saved.jsonl";
 
 /// The key of a checkpoint's metadata that keeps the order of the layers.
 const ORDER: &str = "layers";
@@ -21,6 +23,7 @@ const ORDER: &str = "layers";
 /// run.json                                what was run
 /// history.jsonl                           one line a check, append-only
 /// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
+/// saved.jsonl                             which saved model belongs to which step, where some were saved
 /// ```
 /// A kill at any moment loses at most the line that is being written: the history is appended to a
 /// line at a time, everything else is written aside and renamed.
@@ -55,6 +58,82 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks up to there.
+    ///
+    /// Later checks are dropped from the history: the training that goes on makes them again. `info` takes
+    /// the place of what `run.json` held.
+    /// Errors: `NotARun`, `OtherRun` when its layers, length, probe, policy or measure are not those of
+    /// `info`, `Io`.
+    pub fn resume(
+        path: impl Into<PathBuf>,
+        info: RunInfo,
+        step: usize,
+    ) -> Result<(Self, Vec<Check>), Error> {
+        let path = path.into();
+        let mut run = Run::open(&path)?;
+        let different = |what: &str, found: String, expected: String| Error::OtherRun {
+            path: path.clone(),
+            what: what.to_string(),
+            found,
+            expected,
+        };
+        let facts = |info: &RunInfo| {
+            [
+                ("layers", info.layers.join(", ")),
+                ("length", format!("{:?}", info.length)),
+                ("probe", format!("{:?}", info.probe)),
+                ("policy", info.policy.clone()),
+                ("measure", info.measure.clone()),
+            ]
+        };
+        for ((what, found), (_, expected)) in facts(&run.info).into_iter().zip(facts(&info)) {
+            if found != expected {
+                return Err(different(what, found, expected));
+            }
+        }
+        run.history.retain(|check| check.step <= step);
+        let lines: Vec<u8> = run.history.iter().flat_map(line).collect();
+        write_aside(&path, HISTORY, &lines)?;
+        let history = path.join(HISTORY);
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&history)
+            .map_err(io(&history))?;
+        let folder = RunFolder {
+            path,
+            info,
+            history: file,
+        };
+        folder.write_info()?;
+        Ok((folder, run.history))
+    }
+
+    /// Notes that the model with this fingerprint was saved after `step`, for whoever goes on from it.
+    pub fn note_saved(&self, fingerprint: &str, step: usize) -> Result<(), Error> {
+        let path = self.path.join(SAVED);
+        let mut line = serde_json::to_vec(&(fingerprint, step)).expect("a string and a number");
+        line.push(b'\n');
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(&line))
+            .map_err(io(&path))
+    }
+
+    /// The step after which the model with this fingerprint was saved, if the folder knows of it.
+    pub fn saved_at(path: impl AsRef<Path>, fingerprint: &str) -> Result<Option<usize>, Error> {
+        let path = path.as_ref().join(SAVED);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).map_err(io(&path))?;
+        let lines = bytes.split(|&byte| byte == b'\n');
+        // A half-written line is of a save that was cut short too.
+        let saved = lines.filter_map(|line| serde_json::from_slice::<(String, usize)>(line).ok());
+        Ok(saved
+            .filter(|(saved, _)| saved == fingerprint)
+            .map(|(_, step)| step)
+            .last())
+    }
+
     /// Whether the folder holds a run, whole or not.
     pub fn is_run(path: impl AsRef<Path>) -> bool {
         let path = path.as_ref();
@@ -68,11 +147,9 @@ impl RunFolder {
 
     /// Appends a check to the history.
     pub fn append(&mut self, check: &Check) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(check).expect("a check has only strings and numbers");
-        line.push(b'\n');
         // One write, so that a reader never sees half a line of a process that lives.
         self.history
-            .write_all(&line)
+            .write_all(&line(check))
             .map_err(io(&self.path.join(HISTORY)))
     }
 
@@ -112,14 +189,25 @@ impl RunFolder {
     }
 
     fn write_info(&self) -> Result<(), Error> {
-        let path = self.path.join(RUN);
-        let aside = self.path.join(format!(".{RUN}.tmp"));
         let mut json =
             serde_json::to_vec_pretty(&self.info).expect("run info has only strings and numbers");
         json.push(b'\n');
-        std::fs::write(&aside, json).map_err(io(&aside))?;
-        std::fs::rename(&aside, &path).map_err(io(&path))
+        write_aside(&self.path, RUN, &json)
     }
+}
+
+/// A check as a line of the history.
+fn line(check: &Check) -> Vec<u8> {
+    let mut line = serde_json::to_vec(check).expect("a check has only strings and numbers");
+    line.push(b'\n');
+    line
+}
+
+/// Writes a file of the folder so that a reader sees the old one or the new one.
+fn write_aside(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let (path, aside) = (folder.join(name), folder.join(format!(".{name}.tmp")));
+    std::fs::write(&aside, bytes).map_err(io(&aside))?;
+    std::fs::rename(&aside, &path).map_err(io(&path))
 }
 
 pub(crate) fn checkpoint_path(folder: &Path, step: usize) -> PathBuf {

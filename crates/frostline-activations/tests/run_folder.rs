@@ -23,6 +23,7 @@ fn info() -> RunInfo {
         policy: "never".into(),
         measure: "SVCCA".into(),
         seed: Some(1),
+        forward_flops: None,
         device: "flex".into(),
         versions: Versions::default(),
         settings: [("batch".to_string(), "64".to_string())].into(),
@@ -76,6 +77,8 @@ fn a_run_reads_back_as_it_was_written() {
         step: 100,
         training_seconds: 12.5,
         measuring_seconds: 0.5,
+        cpu_seconds: Some(24.0),
+        ledger: None,
         accuracy: Some(0.71),
         test_samples: Some(10_000),
     };

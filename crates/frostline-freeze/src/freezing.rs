@@ -86,7 +86,7 @@ impl<M: Module> FreezeTraining<M> {
         length: Length,
     ) -> Self {
         let names: Vec<String> = layers.names().map(str::to_string).collect();
-        let measure = Measure::default();
+        let measure = policy.measure().unwrap_or_default();
         FreezeTraining {
             info: RunInfo {
                 format: FORMAT_VERSION,
@@ -102,6 +102,7 @@ impl<M: Module> FreezeTraining<M> {
                 policy: policy.describe(),
                 measure: measure.to_string(),
                 seed: None,
+                forward_flops: None,
                 device: String::new(),
                 versions: Versions::default(),
                 settings: Default::default(),
@@ -247,6 +248,8 @@ impl<M: Module> FreezeTraining<M> {
             step,
             training_seconds: going.as_ref().map_or(0.0, |g| g.clock.training_seconds()),
             measuring_seconds: going.as_ref().map_or(0.0, |g| g.clock.measuring_seconds()),
+            cpu_seconds: None,
+            ledger: None,
             accuracy: tested.map(|tested| tested.accuracy).or(accuracy),
             test_samples: tested.map(|tested| tested.samples),
         };
@@ -302,8 +305,8 @@ impl<M: Module> FreezeTraining<M> {
             similarity,
             frozen,
             decided: frozen,
-            reason: String::new(),
             warnings,
+            ..Check::default()
         });
         let decided = self
             .policy

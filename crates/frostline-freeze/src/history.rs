@@ -59,6 +59,15 @@ impl History {
         self.latest().map_or(0, |check| check.frozen)
     }
 
+    /// The same training from the check with this index on, as if nothing had been seen before.
+    pub fn since(&self, check: usize) -> History {
+        History {
+            layers: self.layers.clone(),
+            length: self.length,
+            checks: self.checks[check.min(self.checks.len())..].to_vec(),
+        }
+    }
+
     /// How much a layer changed between the check before `check` and `check`, per unit of relative
     /// learning rate.
     ///

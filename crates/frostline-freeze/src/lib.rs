@@ -34,15 +34,17 @@ mod clock;
 mod error;
 mod freezing;
 mod history;
+mod layered;
 mod layers;
 mod policy;
 
 pub use error::Error;
 pub use freezing::{FreezeTraining, Step, Tested, freeze};
 pub use history::History;
+pub use layered::{Features, Layered};
 pub use layers::Layers;
-pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never};
+pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never, Watched};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};
-pub use frostline_svcca::Svcca;
+pub use frostline_svcca::{Measure, Svcca};

@@ -1,3 +1,5 @@
+use frostline_activations::Length;
+use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use crate::History;
@@ -22,7 +24,8 @@ use crate::History;
 pub trait FreezePolicy: Send {
     /// How many layers, counted from the input up, are to be frozen after the latest check.
     ///
-    /// Layers that are frozen stay so, whatever the answer, and the last layer never freezes.
+    /// Layers that are frozen stay so, whatever the answer, unless the policy [`thaws`](Self::thaws); the
+    /// last layer never freezes.
     fn frozen_layers(&self, history: &History) -> usize;
 
     /// Why it answers so: one sentence for the run folder.
@@ -39,6 +42,46 @@ pub trait FreezePolicy: Send {
     /// Whether decisions are only written down.
     fn is_dry_run(&self) -> bool {
         false
+    }
+
+    /// Whether an answer below the number of frozen layers thaws those above it.
+    fn thaws(&self) -> bool {
+        false
+    }
+
+    /// What it needs to be watched between checks, besides the similarity of layers.
+    fn watches(&self) -> Watched {
+        Watched::default()
+    }
+
+    /// The measure of similarity that it was made for; none for the default.
+    fn measure(&self) -> Option<Measure> {
+        None
+    }
+
+    /// Steps at which it wants to be asked besides those of the schedule.
+    fn wanted_steps(&self, _layers: usize, _length: Length) -> Vec<usize> {
+        Vec::new()
+    }
+}
+
+/// What is watched between checks, besides the similarity of layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The sum of each layer's gradients: [`Check::gradients`](crate::Check::gradients). The loop has to
+    /// tell them: [`FreezeTraining::gradients`](crate::FreezeTraining::gradients).
+    pub gradients: bool,
+    /// How far each layer's weights moved: [`Check::weight_change`](crate::Check::weight_change).
+    pub weights: bool,
+}
+
+impl Watched {
+    /// Whatever either of the two watches.
+    pub fn and(self, other: Watched) -> Watched {
+        Watched {
+            gradients: self.gradients || other.gradients,
+            weights: self.weights || other.weights,
+        }
     }
 }
 
@@ -57,6 +100,22 @@ impl<P: FreezePolicy + ?Sized> FreezePolicy for Box<P> {
 
     fn is_dry_run(&self) -> bool {
         (**self).is_dry_run()
+    }
+
+    fn thaws(&self) -> bool {
+        (**self).thaws()
+    }
+
+    fn watches(&self) -> Watched {
+        (**self).watches()
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        (**self).measure()
+    }
+
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        (**self).wanted_steps(layers, length)
     }
 }
 

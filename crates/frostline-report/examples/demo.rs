@@ -83,6 +83,7 @@ fn made_up_run(
         .into(),
         measure: "SVCCA, 99 % of the variance".into(),
         seed: Some(1),
+        forward_flops: None,
         device: "flex".into(),
         versions: Versions::default(),
         settings: BTreeMap::from([
@@ -107,6 +108,8 @@ fn made_up_run(
         step: last.step,
         training_seconds: last.training_seconds,
         measuring_seconds: last.measuring_seconds,
+        cpu_seconds: None,
+        ledger: None,
         accuracy: last
             .accuracy
             .map(|accuracy| accuracy - 0.012)
@@ -143,7 +146,7 @@ fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
         frozen,
         decided: frozen,
         reason: format!("{frozen} layers changed by less than 0.01 twice"),
-        warnings: Vec::new(),
+        ..Check::default()
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn run(
         policy: "Converged".into(),
         measure: "SVCCA".into(),
         seed: Some(1),
+        forward_flops: None,
         device: "flex".into(),
         versions: Versions::default(),
         settings: BTreeMap::from([("batch".into(), "64".into())]),
@@ -61,6 +62,8 @@ pub(crate) fn outcome(status: Status, step: usize) -> Option<Outcome> {
         step,
         training_seconds: step as f64 * 0.5,
         measuring_seconds: step as f64 * 0.01,
+        cpu_seconds: None,
+        ledger: None,
         accuracy: Some(0.8123),
         test_samples: Some(10_000),
     })

@@ -1,0 +1,77 @@
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+/// A network whose forward can be entered above any of its layers, so that the outputs of frozen layers can
+/// be kept instead of computed again.
+///
+/// ```
+/// use std::ops::Range;
+/// # use burn::{module::Module, nn::Linear, tensor::{Tensor, activation::relu}};
+/// use frostline_activations::Tap;
+/// use frostline_freeze::{Features, Layered};
+///
+/// # #[derive(Module, Debug)] struct Net { block1: Linear, block2: Linear, head: Linear }
+/// impl Layered for Net {
+///     fn run(&self, layers: Range<usize>, x: Features) -> Features {
+///         layers.fold(x, |x, layer| {
+///             let x: Tensor<2> = x.tensor();
+///             Features::new(match layer {
+///                 0 => relu(self.block1.forward(x)).tap("block1"),
+///                 1 => relu(self.block2.forward(x)).tap("block2"),
+///                 _ => self.head.forward(x).tap("head"),
+///             })
+///         })
+///     }
+/// }
+///
+/// impl Net {
+///     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+///         self.run(0..3, Features::new(x)).tensor()
+///     }
+/// }
+/// ```
+pub trait Layered {
+    /// Runs these layers, numbered from the input up as in [`Layers`](crate::Layers), on what goes into the
+    /// first of them, and gives what comes out of the last.
+    ///
+    /// Rows must not depend on each other in frozen layers, and they don't: a frozen batch norm uses its running
+    /// statistics. An empty range gives `x` back.
+    fn run(&self, layers: Range<usize>, x: Features) -> Features;
+}
+
+/// What flows from one layer to the next: a tensor of any rank, its first dimension the sample.
+#[derive(Clone, Debug)]
+pub struct Features {
+    flat: Tensor<1>,
+    shape: Vec<usize>,
+}
+
+impl Features {
+    /// Keeps a tensor, its autodiff graph included, and forgets its rank.
+    pub fn new<const D: usize>(tensor: Tensor<D>) -> Self {
+        Features {
+            shape: tensor.dims().to_vec(),
+            flat: tensor.reshape([-1]),
+        }
+    }
+
+    /// The shape, samples first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The tensor.
+    ///
+    /// # Panics
+    /// If it has another rank: a layer of the network asked for what the one below doesn't give.
+    pub fn tensor<const D: usize>(self) -> Tensor<D> {
+        let shape: [usize; D] = self.shape.as_slice().try_into().unwrap_or_else(|_| {
+            panic!(
+                "a layer takes a tensor of rank {D}, but the layer below it gives shape {:?}",
+                self.shape
+            )
+        });
+        self.flat.reshape(shape)
+    }
+}
