@@ -36,14 +36,20 @@ mod freezing;
 mod history;
 mod layered;
 mod layers;
+mod optimizer_state;
 mod policy;
+mod prefix_cache;
+mod spending;
+mod watching;
 
 pub use error::Error;
-pub use freezing::{FreezeTraining, Step, Tested, freeze};
+pub use freezing::{FreezeTraining, Step, Tested, freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
+pub use optimizer_state::forget_state;
 pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never, Watched};
+pub use prefix_cache::{Counted, InputKey, PrefixCache};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};
