@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -92,7 +93,7 @@ pub struct FreezeTraining<M> {
     going_on: bool,
     info: RunInfo,
     history: History,
-    cache: Option<PrefixCache>,
+    cache: Option<Arc<Mutex<PrefixCache>>>,
     thawed: Option<Range<usize>>,
     /// What there is while training goes on.
     going: Option<Going>,
@@ -197,7 +198,7 @@ impl<M: Module> FreezeTraining<M> {
 
     /// Keeps the outputs of frozen layers here, for [`forward`](Self::forward).
     pub fn caching(mut self, cache: PrefixCache) -> Self {
-        self.cache = Some(cache);
+        self.cache = Some(Arc::new(Mutex::new(cache)));
         self
     }
 
@@ -398,18 +399,18 @@ impl<M: Module> FreezeTraining<M> {
     {
         let epoch = keys.len() * self.history.length().steps_per_epoch;
         let frozen = self.frozen();
-        let cache = match &mut self.cache {
-            Some(cache) if frozen > 0 => cache,
-            _ => {
+        let prefix = self
+            .cache
+            .as_ref()
+            .and_then(|cache| lock(cache).prefix(model, frozen, keys, epoch, &inputs));
+        self.forwarded(keys.len(), prefix.is_some());
+        match prefix {
+            Some(prefix) => model.run(frozen..model.depth(), prefix),
+            None => {
                 let all: Vec<usize> = (0..keys.len()).collect();
-                self.forwarded(keys.len(), false);
-                return model.run(0..model.depth(), Features::new(inputs(&all)));
+                model.run(0..model.depth(), Features::new(inputs(&all)))
             }
-        };
-        let output = cache.forward(model, frozen, keys, epoch, inputs);
-        let cached = cache.switched_off().is_none();
-        self.forwarded(keys.len(), cached);
-        output
+        }
     }
 
     /// Notes the inputs of a step's forward.
@@ -418,6 +419,18 @@ impl<M: Module> FreezeTraining<M> {
             let (before, _) = going.forwarded.unwrap_or_default();
             going.forwarded = Some((before + inputs, cached));
         }
+    }
+
+    /// Operations of each layer's forward for one sample, once they are known.
+    #[cfg(feature = "train")]
+    pub(crate) fn flops(&self) -> Option<&[f64]> {
+        self.info.forward_flops.as_deref()
+    }
+
+    /// The cache of frozen layers' outputs.
+    #[cfg(feature = "train")]
+    pub(crate) fn cache(&self) -> Option<Arc<Mutex<PrefixCache>>> {
+        self.cache.clone()
     }
 
     /// The layers that the last check thawed; the second call gives none. Their momentum is that of the day they
@@ -451,7 +464,7 @@ impl<M: Module> FreezeTraining<M> {
         let mut going = self.going.as_mut();
         let ledger = going.as_mut().map(|going| {
             going.clock.trained();
-            going.account(frozen, self.cache.as_ref());
+            going.account(frozen, self.cache.as_deref());
             going.spending.ledger().clone()
         });
         let outcome = Outcome {
@@ -578,13 +591,14 @@ impl<M: Module> FreezeTraining<M> {
         let (similarity, mut warnings) = self.compare(&activations, frozen, step)?;
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
-        let told = going.account(frozen, self.cache.as_ref());
+        let told = going.account(frozen, self.cache.as_deref());
         going.spending.probed(self.info.probe.samples);
         let gradients = match self.watched.gradients {
             true => going.gradients.take(&self.layers),
             false => Vec::new(),
         };
-        let off = self.cache.as_ref().and_then(PrefixCache::switched_off);
+        let off = self.cache.as_ref();
+        let off = off.and_then(|cache| lock(cache).switched_off().map(str::to_string));
         if let (Some(why), false) = (off, going.cache_off_told) {
             warnings.push(format!(
                 "the outputs of frozen layers are no longer kept: {why}"
@@ -636,8 +650,8 @@ impl<M: Module> FreezeTraining<M> {
         }
         if now_frozen < frozen {
             self.thawed = Some(now_frozen..frozen);
-            if let Some(cache) = &mut self.cache {
-                cache.clear();
+            if let Some(cache) = &self.cache {
+                lock(cache).clear();
             }
         }
         going.clock.measured();
@@ -720,7 +734,7 @@ impl<M: Module> FreezeTraining<M> {
 
 impl Going {
     /// Enters into the ledger what was done since the previous check, and gives what was told since.
-    fn account(&mut self, frozen: usize, cache: Option<&PrefixCache>) -> Told {
+    fn account(&mut self, frozen: usize, cache: Option<&Mutex<PrefixCache>>) -> Told {
         let told = std::mem::take(&mut self.told);
         let trained = self.clock.training_seconds();
         let seconds = trained - self.trained_before;
@@ -729,10 +743,15 @@ impl Going {
             self.spending.time(frozen, told.steps, seconds);
         }
         if let Some(cache) = cache {
-            self.spending.cache(cache.counted());
+            self.spending.cache(lock(cache).counted());
         }
         told
     }
+}
+
+/// The lock of something that is whole at any moment, also after a panic of its last holder.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A model that was saved in the middle of a run.

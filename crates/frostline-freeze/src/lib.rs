@@ -36,6 +36,8 @@ mod freezing;
 mod history;
 mod layered;
 mod layers;
+#[cfg(feature = "train")]
+mod learner;
 mod optimizer_state;
 mod policy;
 mod prefix_cache;
@@ -47,6 +49,8 @@ pub use freezing::{FreezeTraining, Step, Tested, freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
+#[cfg(feature = "train")]
+pub use learner::{FreezeMetric, FreezeMetrics, Handle, Wrapped, forward_above_frozen};
 pub use optimizer_state::forget_state;
 pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never, Watched};
 pub use prefix_cache::{Counted, InputKey, PrefixCache};

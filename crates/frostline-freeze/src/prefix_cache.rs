@@ -38,8 +38,8 @@ impl From<usize> for InputKey {
 /// Keeps what the frozen layers made of each input, so that they compute it once.
 ///
 /// When more layers freeze, what is kept goes through those once. Over its budget it computes and never
-/// fails; what it keeps then stays, since an epoch comes back to all inputs alike, until it has stayed away
-/// twice as long as any that came back: of those the least recently used makes room.
+/// fails. What it keeps then stays, since an epoch comes back to all inputs alike: the least recently used
+/// makes room only when it hasn't been asked for in two epochs.
 #[derive(Debug)]
 pub struct PrefixCache {
     place: Place,
@@ -48,6 +48,8 @@ pub struct PrefixCache {
     entries: Option<Entries>,
     counted: Counted,
     recent: Recent,
+    /// The number of inputs in an epoch.
+    epoch: usize,
     off: Option<String>,
 }
 
@@ -101,6 +103,7 @@ impl PrefixCache {
             entries: None,
             counted: Counted::default(),
             recent: Recent::default(),
+            epoch: 0,
             off: None,
         }
     }
@@ -155,23 +158,43 @@ impl PrefixCache {
         epoch: usize,
         inputs: impl Fn(&[usize]) -> Tensor<D>,
     ) -> Features {
-        // More may be kept than is frozen in this replica, while another is a step ahead.
-        let kept = self.entries.as_ref().map_or(0, |entries| entries.depth);
-        if frozen > 0 && self.off.is_none() && !keys.is_empty() && kept <= frozen {
-            match self.prefix(model, frozen, keys, &inputs) {
-                Ok(prefix) => {
-                    self.look_at_the_hit_rate(epoch);
-                    return model.run(frozen..model.depth(), prefix);
-                }
-                Err(problem) => self.switch_off(problem),
+        match self.prefix(model, frozen, keys, epoch, &inputs) {
+            Some(prefix) => model.run(frozen..model.depth(), prefix),
+            None => {
+                let all: Vec<usize> = (0..keys.len()).collect();
+                model.run(0..model.depth(), Features::new(inputs(&all)))
             }
         }
-        let all: Vec<usize> = (0..keys.len()).collect();
-        model.run(0..model.depth(), Features::new(inputs(&all)))
     }
 
-    /// What the frozen layers make of the batch.
-    fn prefix<M: Module + Layered, const D: usize>(
+    /// What the frozen layers make of the batch; none while nothing is frozen or kept.
+    pub(crate) fn prefix<M: Module + Layered, const D: usize>(
+        &mut self,
+        model: &M,
+        frozen: usize,
+        keys: &[InputKey],
+        epoch: usize,
+        inputs: &impl Fn(&[usize]) -> Tensor<D>,
+    ) -> Option<Features> {
+        // More may be kept than is frozen in this replica, while another is a step ahead.
+        let kept = self.entries.as_ref().map_or(0, |entries| entries.depth);
+        if frozen == 0 || self.off.is_some() || keys.is_empty() || kept > frozen {
+            return None;
+        }
+        self.epoch = epoch;
+        match self.fetch_or_compute(model, frozen, keys, inputs) {
+            Ok(prefix) => {
+                self.look_at_the_hit_rate();
+                Some(prefix)
+            }
+            Err(problem) => {
+                self.switch_off(problem);
+                None
+            }
+        }
+    }
+
+    fn fetch_or_compute<M: Module + Layered, const D: usize>(
         &mut self,
         model: &M,
         frozen: usize,
@@ -256,7 +279,7 @@ impl PrefixCache {
                 self.entries.insert(Entries::new(depth, shape, store))
             }
         };
-        entries.insert(keys, rows, device)
+        entries.insert(keys, rows, 2 * self.epoch, device)
     }
 
     /// Sends what is kept through the layers that have frozen since.
@@ -297,8 +320,8 @@ impl PrefixCache {
         }
     }
 
-    fn look_at_the_hit_rate(&mut self, epoch: usize) {
-        if self.recent.asked < 2 * epoch.max(1) {
+    fn look_at_the_hit_rate(&mut self) {
+        if self.recent.asked < 2 * self.epoch.max(1) {
             return;
         }
         let recent = std::mem::take(&mut self.recent);

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use burn::tensor::{Device, Tensor};
 
@@ -18,11 +18,9 @@ pub(super) struct Entries {
     /// The key in each slot, and when it was last asked for.
     used: Vec<(InputKey, u64)>,
     /// The slots by when they were last asked for.
-    by_age: BTreeMap<u64, usize>,
+    by_age: BTreeSet<(u64, usize)>,
     /// Inputs asked for so far: the time.
     now: u64,
-    /// The longest time after which an input came back.
-    longest_absence: Option<u64>,
 }
 
 impl Entries {
@@ -33,9 +31,8 @@ impl Entries {
             store,
             slots: HashMap::new(),
             used: Vec::new(),
-            by_age: BTreeMap::new(),
+            by_age: BTreeSet::new(),
             now: 0,
-            longest_absence: None,
         }
     }
 
@@ -57,55 +54,56 @@ impl Entries {
         self.now += 1;
         let slot = *self.slots.get(&key)?;
         let last = std::mem::replace(&mut self.used[slot].1, self.now);
-        self.longest_absence = self.longest_absence.max(Some(self.now - last));
-        self.by_age.remove(&last);
-        self.by_age.insert(self.now, slot);
+        self.by_age.remove(&(last, slot));
+        self.by_age.insert((self.now, slot));
         Some(slot)
     }
 
-    /// Keeps these rows as far as there is room, and gives all of them as they would be fetched.
+    /// Keeps these rows as far as there is room, and gives all of them as they would be fetched. Inputs
+    /// that have stayed away for `absent` others make room.
     pub(super) fn insert(
         &mut self,
         keys: &[InputKey],
         rows: Tensor<2>,
+        absent: usize,
         device: &Device,
     ) -> Result<Tensor<2>, String> {
-        let slots: Vec<Option<usize>> = keys.iter().map(|key| self.slot_for(*key)).collect();
+        let slots = keys.iter().map(|key| self.slot_for(*key, absent));
+        let slots: Vec<Option<usize>> = slots.collect();
         self.store.write(&slots, rows, device)
     }
 
     /// A slot for this input: its own, a new one, or that of an input that has long stayed away.
-    fn slot_for(&mut self, key: InputKey) -> Option<usize> {
+    fn slot_for(&mut self, key: InputKey, absent: usize) -> Option<usize> {
         // The same input can be twice in one batch.
         if let Some(slot) = self.slots.get(&key) {
             return Some(*slot);
         }
-        self.now += 1;
         let slot = match self.has_room() {
             true => {
                 self.used.push((key, self.now));
                 self.used.len() - 1
             }
             false => {
-                let (&oldest, &slot) = self.by_age.first_key_value()?;
-                if self.now - oldest <= 2 * self.longest_absence? {
+                let &(oldest, slot) = self.by_age.first()?;
+                if self.now - oldest <= absent as u64 {
                     return None;
                 }
-                self.by_age.remove(&oldest);
+                self.by_age.remove(&(oldest, slot));
                 self.slots.remove(&self.used[slot].0);
                 self.used[slot] = (key, self.now);
                 slot
             }
         };
-        self.by_age.insert(self.now, slot);
+        self.by_age.insert((self.now, slot));
         self.slots.insert(key, slot);
         Some(slot)
     }
 
     /// All inputs with their slots, the latest asked for first.
     pub(super) fn latest_first(&self) -> Vec<(InputKey, usize)> {
-        let slots = self.by_age.values().rev();
-        slots.map(|slot| (self.used[*slot].0, *slot)).collect()
+        let slots = self.by_age.iter().rev();
+        slots.map(|(_, slot)| (self.used[*slot].0, *slot)).collect()
     }
 
     /// Goes on with the times of the entries that these were made from.
@@ -113,9 +111,8 @@ impl Entries {
         self.by_age.clear();
         for (slot, (key, used)) in self.used.iter_mut().enumerate() {
             *used = old.used[old.slots[key]].1;
-            self.by_age.insert(*used, slot);
+            self.by_age.insert((*used, slot));
         }
         self.now = old.now;
-        self.longest_absence = old.longest_absence;
     }
 }
