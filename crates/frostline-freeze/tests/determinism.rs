@@ -77,8 +77,9 @@ const ROW: u64 = 4 * 8; // block1 puts out eight f32
 
 /// A different order of the samples in every epoch.
 fn order(epoch: usize) -> Vec<usize> {
+    let coprime = [7, 11, 13, 17, 19, 23, 29, 31, 37][epoch];
     (0..SAMPLES)
-        .map(|i| (i * (2 * epoch + 7) + epoch) % SAMPLES)
+        .map(|i| (i * coprime + epoch) % SAMPLES)
         .collect()
 }
 

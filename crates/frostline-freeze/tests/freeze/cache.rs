@@ -16,8 +16,9 @@ fn data() -> Tensor<2> {
 
 /// A different order of the samples in every epoch.
 fn order(epoch: usize) -> Vec<usize> {
+    let coprime = [7, 11, 13, 17, 19, 23, 29, 31, 37][epoch];
     (0..SAMPLES)
-        .map(|i| (i * (2 * epoch + 7) + epoch) % SAMPLES)
+        .map(|i| (i * coprime + epoch) % SAMPLES)
         .collect()
 }
 
@@ -147,8 +148,8 @@ fn inputs_that_stay_away_for_two_epochs_make_room() {
         ask_of(4, &mut cache, &net, 1, &[0, 1, 10, 11]);
         hits.push(cache.counted().hits - before);
     }
-    // 2 and 3 were asked for as third and fourth, and are forgotten eight others later.
-    assert_eq!(hits, [2, 2, 3, 4]);
+    // 2 and 3 were in the first batch of four, and make room more than eight others later.
+    assert_eq!(hits, [2, 2, 2, 4]);
     assert_eq!(cache.len(), 4);
 }
 
