@@ -47,14 +47,20 @@ impl RunFolder {
         Self::opened(path, info)
     }
 
-    /// Begins a run anew in a folder that holds one: its history is emptied, its checkpoints are written over.
-    /// Errors: `Io`.
+    /// Begins anew the run in this folder, which was cut short: its history is emptied, its checkpoints are
+    /// written over. Errors: `Occupied` when it has ended, and as for [`resume`](Self::resume).
     pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
         let path = path.into();
-        let checkpoints = path.join(CHECKPOINTS);
-        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        write_aside(&path, HISTORY, &[])?;
-        Self::opened(path, info)
+        // A kill can leave a folder in which nothing is written yet.
+        if !path.join(RUN).exists() {
+            return Self::rewritten(path, info, &[]);
+        }
+        let run = Run::open(&path)?;
+        if run.info.outcome.is_some() {
+            return Err(Error::Occupied { path });
+        }
+        same_run(&path, &run.info, &info)?;
+        Self::rewritten(path, info, &[])
     }
 
     /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks up to there.
@@ -70,30 +76,18 @@ impl RunFolder {
     ) -> Result<(Self, Vec<Check>), Error> {
         let path = path.into();
         let mut run = Run::open(&path)?;
-        let different = |what: &str, found: String, expected: String| Error::OtherRun {
-            path: path.clone(),
-            what: what.to_string(),
-            found,
-            expected,
-        };
-        let facts = |info: &RunInfo| {
-            [
-                ("layers", info.layers.join(", ")),
-                ("length", format!("{:?}", info.length)),
-                ("probe", format!("{:?}", info.probe)),
-                ("policy", info.policy.clone()),
-                ("measure", info.measure.clone()),
-            ]
-        };
-        for ((what, found), (_, expected)) in facts(&run.info).into_iter().zip(facts(&info)) {
-            if found != expected {
-                return Err(different(what, found, expected));
-            }
-        }
+        same_run(&path, &run.info, &info)?;
         run.history.retain(|check| check.step <= step);
-        let lines: Vec<u8> = run.history.iter().flat_map(line).collect();
+        Ok((Self::rewritten(path, info, &run.history)?, run.history))
+    }
+
+    /// Opens the folder with this history.
+    fn rewritten(path: PathBuf, info: RunInfo, history: &[Check]) -> Result<Self, Error> {
+        let checkpoints = path.join(CHECKPOINTS);
+        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
+        let lines: Vec<u8> = history.iter().flat_map(line).collect();
         write_aside(&path, HISTORY, &lines)?;
-        Ok((Self::opened(path, info)?, run.history))
+        Self::opened(path, info)
     }
 
     /// Opens the history to append to it and writes `run.json`.
@@ -197,6 +191,30 @@ impl RunFolder {
         json.push(b'\n');
         write_aside(&self.path, RUN, &json)
     }
+}
+
+/// Whether a folder holds the run that is to be gone on with.
+fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Error> {
+    let facts = |info: &RunInfo| {
+        [
+            ("layers", info.layers.join(", ")),
+            ("length", format!("{:?}", info.length)),
+            ("probe", format!("{:?}", info.probe)),
+            ("policy", info.policy.clone()),
+            ("measure", info.measure.clone()),
+        ]
+    };
+    for ((what, found), (_, expected)) in facts(found).into_iter().zip(facts(expected)) {
+        if found != expected {
+            return Err(Error::OtherRun {
+                path: path.to_path_buf(),
+                what: what.to_string(),
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A check as a line of the history.

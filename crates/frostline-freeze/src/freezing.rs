@@ -274,6 +274,7 @@ impl<M: Module> FreezeTraining<M> {
             return Ok(None);
         };
         let due = self.due()?;
+        self.loaded(&model);
         let activations = self.look(&model)?;
         let device = activations.iter().next().map(|layer| layer.device());
         let (folder, checks) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
@@ -302,6 +303,11 @@ impl<M: Module> FreezeTraining<M> {
             going.weights = Some(Weights::of(&model));
         }
         Ok(Some((freeze(model, &self.layers, last.frozen), saved.step)))
+    }
+
+    /// Takes up the ids of a model that has been loaded.
+    pub(crate) fn loaded(&mut self, model: &M) {
+        self.layers = self.layers.of_loaded(model);
     }
 
     /// Notes that the model is being saved after so many steps, so that [`resume`](Self::resume) knows it.

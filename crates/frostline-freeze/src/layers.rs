@@ -15,8 +15,9 @@ pub struct Layers {
 #[derive(Clone, Debug)]
 struct Layer {
     name: String,
-    /// Its tensors, running statistics and training flags.
+    /// Its tensors, running statistics and training flags, and their paths in the model.
     ids: Vec<ParamId>,
+    paths: Vec<String>,
     /// The shapes of its tensors.
     shapes: Vec<Vec<usize>>,
 }
@@ -67,6 +68,20 @@ impl Layers {
             }
         }
         assign(&parts(model), layers)
+    }
+
+    /// The same layers in a model of the same parts: a model that has been loaded has the ids of the one that was
+    /// saved.
+    pub fn of_loaded<M: Module>(&self, model: &M) -> Self {
+        let mut layers = self.clone();
+        for part in parts(model) {
+            for layer in &mut layers.layers {
+                if let Some(at) = layer.paths.iter().position(|path| *path == part.path) {
+                    layer.ids[at] = part.id;
+                }
+            }
+        }
+        layers
     }
 
     /// The layers' names, from the input up.
@@ -190,6 +205,7 @@ fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
         .map(|(name, _)| Layer {
             name: name.to_string(),
             ids: Vec::new(),
+            paths: Vec::new(),
             shapes: Vec::new(),
         })
         .collect();
@@ -205,6 +221,7 @@ fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
             return Err(in_two_layers(part, layers[first].0, layers[owner].0));
         }
         assigned[owner].ids.push(part.id);
+        assigned[owner].paths.push(part.path.clone());
         assigned[owner]
             .shapes
             .extend(part.is_tensor.then(|| part.shape.clone()));

@@ -180,7 +180,7 @@ impl<M: Module + TrainStep> Shared<M> {
     /// Looks at the untrained model, the first time.
     fn start(&self, model: &M) {
         let mut within = lock(&self.within);
-        if std::mem::replace(&mut within.started, true) {
+        if std::mem::replace(&mut within.started, true) || within.failed.is_some() {
             return;
         }
         if let Err(error) = within.training.start(&self.at_home(model)) {

@@ -223,6 +223,7 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
             shared: shared.clone(),
             model,
         };
+        within.training.loaded(&loaded.model);
         if within.started {
             return Ok(loaded);
         }
