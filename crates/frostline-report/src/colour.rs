@@ -14,6 +14,12 @@ pub(crate) const TRAINED: RGBColor = RGBColor(244, 214, 170);
 pub(crate) const WOULD_FREEZE: RGBColor = RGBColor(150, 194, 224);
 pub(crate) const FROZEN: RGBColor = RGBColor(31, 95, 153);
 
+/// Operations that were computed, strong, and those that were saved, in a pale shade of the same colour.
+pub(crate) const FORWARD: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const BACKWARD: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const SAVED_FORWARD: RGBColor = RGBColor(172, 211, 233);
+pub(crate) const SAVED_BACKWARD: RGBColor = RGBColor(247, 208, 173);
+
 /// The colour of a similarity in `[0, 1]`, perceptually uniform (viridis).
 pub(crate) fn similarity(value: f64) -> RGBColor {
     ViridisRGB::get_color(value.clamp(0.0, 1.0))
@@ -56,6 +62,12 @@ pub(crate) fn run(index: usize) -> (RGBColor, &'static [f64]) {
     ];
     // 6 and 5 share no factor: 30 runs before two look alike.
     (COLOURS[index % 6], DASHES[index % 5])
+}
+
+/// Half way to white.
+pub(crate) fn lighter(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+    let half = |channel: u8| channel.midpoint(255);
+    RGBColor(half(red), half(green), half(blue))
 }
 
 /// Relative luminance of sRGB (WCAG 2).

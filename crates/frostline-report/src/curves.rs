@@ -84,6 +84,8 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
                 })
             })),
             ring: None,
+            beside: Vec::new(),
+            bars: Vec::new(),
         })
         .collect();
     // Less than this is rounding in single precision.
@@ -147,6 +149,8 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
             dash: layer_dash(index),
             pieces: pieces(drawn.into_iter()),
             ring: None,
+            beside: Vec::new(),
+            bars: Vec::new(),
         });
     }
     let Some((low, _)) = bounds(values(&curves)) else {
@@ -174,8 +178,8 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
     .svg())
 }
 
-const WIDE: f64 = 1180.0;
-const HALF: f64 = 586.0;
+pub(crate) const WIDE: f64 = 1180.0;
+pub(crate) const HALF: f64 = 586.0;
 
 fn run_curves(
     runs: &[&Run],
@@ -201,6 +205,8 @@ fn run_curves(
             colour,
             dash,
             ring: None,
+            beside: Vec::new(),
+            bars: Vec::new(),
         }
     };
     runs.iter().zip(names).enumerate().map(curve).collect()
@@ -304,12 +310,12 @@ fn points(curves: &[Curve]) -> impl Iterator<Item = &Point> {
         .flat_map(|curve| curve.pieces.iter().flatten().chain(&curve.ring))
 }
 
-fn padded((low, high): (f64, f64)) -> (f64, f64) {
+pub(crate) fn padded((low, high): (f64, f64)) -> (f64, f64) {
     let edge = 0.05 * (high - low);
     (low - edge, high + edge)
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 

@@ -17,6 +17,8 @@
 //! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
 //! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
 //!   of a run, [`loss`] and [`accuracy`] what all runs reached.
+//! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
+//!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
 //! - [`Summary`] holds a run's numbers.
 //!
 //! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
@@ -24,20 +26,33 @@
 
 mod axis;
 mod colour;
+mod cost;
 mod curves;
 mod error;
+mod front;
+mod fronts;
 mod heatmap;
 mod page;
 mod page_tables;
 mod plot;
+mod savings;
+mod savings_pictures;
 mod short_names;
+mod study;
+mod study_page;
 mod summary;
 mod svg;
 mod timeline;
 
+pub use cost::Cost;
 pub use curves::{Against, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_previous};
 pub use error::Error;
+pub use front::{
+    Compared, Estimate, Figure, NoFigure, Trial, cost_at_equal_accuracy, points_at_equal_cost,
+};
+pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
+pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};
 pub use timeline::freeze_timeline;

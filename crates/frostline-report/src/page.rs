@@ -1,6 +1,7 @@
 use frostline_activations::Run;
 
 use crate::page_tables::{checks_table, runs_table, settings_table};
+use crate::savings::savings;
 use crate::summary::{Summary, grouped, run_names};
 use crate::svg::escape;
 use crate::{
@@ -38,18 +39,9 @@ impl Page<'_> {
     pub fn html(&self) -> Result<String, Error> {
         let runs: Vec<&Run> = self.runs.iter().map(|pictures| pictures.run).collect();
         let names = run_names(&runs);
-        let title = escape(&self.title);
-        let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
-            include_str!("page.css")
-        );
-        for notice in self.all_notices(&runs, &names) {
-            html += &format!(
-                "<div class=\"notice\" role=\"note\">{}</div>\n",
-                escape(&notice)
-            );
+        let mut html = String::new();
+        for text in self.all_notices(&runs, &names) {
+            html += &notice(&text);
         }
         if runs.is_empty() {
             html += "<p class=\"none\">There are no runs to show.</p>\n";
@@ -63,8 +55,7 @@ impl Page<'_> {
         for (pictures, name) in self.runs.iter().zip(&names) {
             html += &run_section(pictures, name)?;
         }
-        html += "</main>\n</body>\n</html>\n";
-        Ok(html)
+        Ok(document(&self.title, &html))
     }
 
     fn all_notices(&self, runs: &[&Run], names: &[String]) -> Vec<String> {
@@ -82,6 +73,26 @@ impl Page<'_> {
         }
         notices
     }
+}
+
+/// A whole page, of this body.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\
+         </main>\n</body>\n</html>\n",
+        include_str!("page.css")
+    )
+}
+
+/// What a reader must know first.
+pub(crate) fn notice(text: &str) -> String {
+    format!(
+        "<div class=\"notice\" role=\"note\">{}</div>\n",
+        escape(text)
+    )
 }
 
 fn training_curves(runs: &[&Run]) -> Result<String, Error> {
@@ -145,6 +156,7 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
         "Each bar is a layer, the input at the bottom: it is trained while light and frozen while \
          dark, so the frost line climbs with time.",
     )?;
+    html += &savings(run);
     html += &checks_table(run);
     html += "</section>\n";
     Ok(html)
@@ -164,7 +176,8 @@ fn pair(pictures: [Result<String, Error>; 2], caption: &str) -> Result<String, E
     ))
 }
 
-fn figure(picture: Result<String, Error>, caption: &str) -> Result<String, Error> {
+/// A picture with its caption, or in its place the sentence that there is none.
+pub(crate) fn figure(picture: Result<String, Error>, caption: &str) -> Result<String, Error> {
     match picture {
         Ok(svg) => Ok(format!(
             "<figure>\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n"

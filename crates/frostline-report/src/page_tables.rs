@@ -179,3 +179,24 @@ fn warnings(run: &Run) -> String {
          <ul>\n{list}</ul>\n</details>\n"
     )
 }
+
+/// A table whose first row is the head and whose first column names the rows; the columns `numbers` to the right.
+pub(crate) fn table(rows: &[Vec<String>], numbers: &[usize]) -> String {
+    let class = |column| match numbers.contains(&column) {
+        true => " class=\"number\"",
+        false => "",
+    };
+    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr>".to_string();
+    for (column, cell) in rows[0].iter().enumerate() {
+        html += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(cell));
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for row in &rows[1..] {
+        html += &format!("<tr><th scope=\"row\">{}</th>", escape(&row[0]));
+        for (column, cell) in row.iter().enumerate().skip(1) {
+            html += &format!("<td{}>{}</td>", class(column), escape(cell));
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}

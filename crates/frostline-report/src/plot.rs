@@ -1,7 +1,7 @@
 use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, drawable};
-use crate::colour::{GRID, INK, SOFT_INK};
+use crate::colour::{GRID, INK, SOFT_INK, lighter};
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, text_width};
 
@@ -27,6 +27,16 @@ pub(crate) struct Curve {
     pub(crate) pieces: Vec<Vec<Point>>,
     /// A ring around a point that means more than the others.
     pub(crate) ring: Option<Point>,
+    /// Lighter points beside the curve: what its points are means of.
+    pub(crate) beside: Vec<Point>,
+    pub(crate) bars: Vec<Bar>,
+}
+
+/// An upright bar: how far what a point is the mean of reaches.
+pub(crate) struct Bar {
+    pub(crate) x: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 /// A point, and what it says when pointed at.
@@ -115,9 +125,13 @@ impl Plot {
     }
 
     fn place(&self, frame: Area, point: &Point) -> (f64, f64) {
+        self.at(frame, (point.x, point.y))
+    }
+
+    fn at(&self, frame: Area, (x, y): (f64, f64)) -> (f64, f64) {
         (
-            frame.left + self.x.share(point.x) * frame.width(),
-            frame.bottom - self.y.share(point.y) * frame.height(),
+            frame.left + self.x.share(x) * frame.width(),
+            frame.bottom - self.y.share(y) * frame.height(),
         )
     }
 
@@ -152,6 +166,17 @@ impl Plot {
         // Dots on every point hide a curve of many points.
         const DOTS: usize = 60;
         let points: usize = curve.pieces.iter().map(Vec::len).sum();
+        for point in &curve.beside {
+            canvas.dot(self.place(frame, point), 2.4, lighter(curve.colour));
+        }
+        for &Bar { x, low, high } in &curve.bars {
+            const CAP: f64 = 4.0;
+            let ends = [low, high].map(|y| self.at(frame, (x, y)));
+            canvas.line(&ends, curve.colour, 1.3);
+            for (x, y) in ends {
+                canvas.line(&[(x - CAP, y), (x + CAP, y)], curve.colour, 1.3);
+            }
+        }
         for piece in &curve.pieces {
             let path: Vec<(f64, f64)> = piece.iter().map(|p| self.place(frame, p)).collect();
             if path.len() > 1 {
@@ -165,11 +190,17 @@ impl Plot {
         }
     }
 
-    fn draw_hovers(&self, canvas: &mut Canvas, frame: Area) {
+    fn draw_hovers<'a>(&'a self, canvas: &mut Canvas, frame: Area) {
         // Beyond this the page gets heavy, and the areas overlap anyway.
         const HOVERS: usize = 3000;
         let every = || self.curves.iter();
-        let points = || every().flat_map(|c| c.pieces.iter().flatten().chain(&c.ring));
+        let of = |c: &'a Curve| {
+            c.beside
+                .iter()
+                .chain(c.pieces.iter().flatten())
+                .chain(&c.ring)
+        };
+        let points = || every().flat_map(of);
         if points().count() > HOVERS {
             return;
         }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use frostline_activations::{Run, Status};
+use frostline_activations::{Ledger, Run, Status};
 
 use crate::axis::drawable;
 
@@ -23,6 +23,8 @@ pub struct Summary {
     pub training_seconds: Option<f64>,
     /// Seconds of measuring.
     pub measuring_seconds: Option<f64>,
+    /// Seconds that freezing saved, less those of measuring; none when nothing froze or nobody counted.
+    pub saved_seconds: Option<f64>,
     /// Layers frozen at the end.
     pub frozen: usize,
     /// What the policy would have frozen at the end; more than `frozen` in a dry run.
@@ -66,6 +68,10 @@ impl Summary {
             let mut known = run.history.iter().rev().filter_map(|check| check.accuracy);
             known.find(finite)
         };
+        let measuring_seconds = seconds(
+            end.map(|end| end.measuring_seconds),
+            last.map(|check| check.measuring_seconds),
+        );
         Summary {
             name: run_name(run),
             status: end.map(|end| end.status),
@@ -78,10 +84,11 @@ impl Summary {
                 end.map(|end| end.training_seconds),
                 last.map(|check| check.training_seconds),
             ),
-            measuring_seconds: seconds(
-                end.map(|end| end.measuring_seconds),
-                last.map(|check| check.measuring_seconds),
-            ),
+            measuring_seconds,
+            saved_seconds: ledger(run)
+                .filter(|ledger| something_froze(ledger))
+                .and_then(|ledger| ledger.saved_seconds(measuring_seconds?))
+                .filter(finite),
             frozen: last.map_or(0, |check| check.frozen),
             decided: last.map_or(0, |check| check.decided),
             layers: run.info.layers.len(),
@@ -119,6 +126,11 @@ impl Summary {
         }
     }
 
+    fn saved_text(&self) -> String {
+        let saved = self.saved_seconds;
+        saved.map_or("–".into(), |seconds| seconds_text(Some(seconds)))
+    }
+
     pub(crate) fn frost_line_text(&self) -> String {
         let lines: Vec<String> = self.frost_lines.iter().map(FrostLine::to_string).collect();
         match lines.first() {
@@ -131,9 +143,9 @@ impl Summary {
     }
 }
 
-/// The runs as a table of aligned columns, for a terminal.
+/// The runs as a table of aligned columns, for a terminal; with what freezing saved where a run knows it.
 pub fn text_table(runs: &[&Run]) -> String {
-    let head = [
+    let mut head = vec![
         "run",
         "outcome",
         "test accuracy",
@@ -142,10 +154,14 @@ pub fn text_table(runs: &[&Run]) -> String {
         "frozen",
         "steps at each frost line",
     ];
-    let mut rows = vec![head.map(String::from)];
+    let saved = runs.iter().any(|run| ledger(run).is_some());
+    if saved {
+        head.insert(SAVED, "saved");
+    }
+    let mut rows = vec![head.into_iter().map(String::from).collect()];
     for (run, name) in runs.iter().zip(run_names(runs)) {
         let summary = Summary::of(run);
-        rows.push([
+        let mut row = vec![
             name,
             summary.outcome(),
             summary.accuracy_text(),
@@ -153,23 +169,37 @@ pub fn text_table(runs: &[&Run]) -> String {
             seconds_text(summary.measuring_seconds),
             summary.frozen_text(),
             summary.frost_line_text(),
-        ]);
+        ];
+        if saved {
+            row.insert(SAVED, summary.saved_text());
+        }
+        rows.push(row);
     }
+    let right: &[usize] = if saved { &[3, 4, SAVED] } else { &[3, 4] };
+    aligned(&rows, right)
+}
+
+/// The column of what freezing saved.
+const SAVED: usize = 5;
+
+/// Rows of as many cells as aligned columns, those at `right` to the right.
+pub(crate) fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut table = String::new();
-    for row in &rows {
+    for row in rows {
         let cells = row.iter().zip(&widths).enumerate();
         let line: Vec<String> = cells
             .map(|(column, (cell, &width))| {
                 // Control characters would move the cursor, or worse.
                 let cell = cell.replace(char::is_control, " ");
-                match column {
-                    3 | 4 => format!("{cell:>width$}"),
-                    _ => format!("{cell:<width$}"),
+                match right.contains(&column) {
+                    true => format!("{cell:>width$}"),
+                    false => format!("{cell:<width$}"),
                 }
             })
             .collect();
@@ -177,6 +207,19 @@ pub fn text_table(runs: &[&Run]) -> String {
         table.push('\n');
     }
     table
+}
+
+/// What the run computed and saved: at its end, or else at the last check that knows.
+pub(crate) fn ledger(run: &Run) -> Option<&Ledger> {
+    let at_end = run.info.outcome.as_ref();
+    let at_end = at_end.and_then(|end| end.ledger.as_ref());
+    let mut checks = run.history.iter().rev();
+    at_end.or_else(|| checks.find_map(|check| check.ledger.as_ref()))
+}
+
+/// Whether a step was done with frozen layers.
+pub(crate) fn something_froze(ledger: &Ledger) -> bool {
+    ledger.at_frozen.iter().skip(1).any(|at| at.steps > 0)
 }
 
 /// The runs' names; those that are the same are numbered.

@@ -3,6 +3,8 @@
 //!
 //! cargo run --release -p cifar10 --example synthetic_check
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -10,7 +12,7 @@ use cifar10::data::{IMAGE_SIZE, Images};
 use cifar10::nets::{ConvNet, Net};
 use cifar10::synthetic::{self, Split};
 use cifar10::train::{Settings, Trainer, test};
-use frostline::freeze::{Error, Layers};
+use frostline::freeze::{Error, Features, Layered, Layers};
 
 fn main() {
     let train = synthetic::images(1, Split::Train, synthetic::TRAIN);
@@ -31,13 +33,26 @@ struct Pixels {
     head: Linear,
 }
 
+impl Layered for Pixels {
+    fn run(&self, layers: Range<usize>, x: Features) -> Features {
+        layers.fold(x, |x, _| {
+            let pixels: Tensor<2> = x.tensor::<4>().flatten(1, 3);
+            Features::new(self.head.forward(pixels))
+        })
+    }
+}
+
 impl Net for Pixels {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.head.forward(images.flatten::<2>(1, 3))
+        self.run(0..1, Features::new(images)).tensor()
     }
 
     fn layers(&self) -> Result<Layers, Error> {
         Layers::of(self)
+    }
+
+    fn forward_flops(&self) -> Vec<f64> {
+        vec![2.0 * (IMAGE_SIZE * 10) as f64]
     }
 }
 

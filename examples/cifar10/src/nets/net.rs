@@ -1,40 +1,16 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
-use frostline::freeze::{Error, Layers};
-
-use super::{ConvNet, PaperNet};
+use frostline::freeze::{Error, Layered, Layers};
 
 /// A network that this example can train: what the training loop needs to know of it.
-pub trait Net: Module {
+pub trait Net: Module + Layered {
     /// Logits `[image, class]` of images `[image, 3, 32, 32]`.
     fn logits(&self, images: Tensor<4>) -> Tensor<2>;
 
-    /// Its layers from the input up, each named like its tap.
+    /// Its layers from the input up, each named like its tap, in the order of [`Layered::run`].
     fn layers(&self) -> Result<Layers, Error>;
-}
 
-impl Net for ConvNet {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
-    }
-
-    fn layers(&self) -> Result<Layers, Error> {
-        Layers::of(self)
-    }
-}
-
-impl Net for PaperNet {
-    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
-    }
-
-    fn layers(&self) -> Result<Layers, Error> {
-        // The rows of the paper that have parameters; the last one is tapped as `logits`.
-        let rows = [
-            "c1", "c2", "bn1", "c3", "c4", "c5", "bn2", "fc1", "bn3", "fc2", "bn4",
-        ];
-        let rows = rows.each_ref().map(|row| (*row, std::slice::from_ref(row)));
-        let logits: (&str, &[&str]) = ("logits", &["out"]);
-        Layers::named(self, &[rows.as_slice(), &[logits]].concat())
-    }
+    /// Floating-point operations of each layer's forward for one image: two a multiply-add of the
+    /// convolutions and linear maps. What norms, rectifiers, sums and pools add is left out.
+    fn forward_flops(&self) -> Vec<f64>;
 }

@@ -1,14 +1,17 @@
 //! The convnet of the SVCCA paper.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use frostline::freeze::{Error, Features, Layered, Layers};
 use frostline::prelude::Tap;
 
-use super::{conv, pool};
+use super::{Net, conv, conv_flops, linear_flops, pool};
 
 /// conv conv bn pool, conv conv conv bn pool, fc bn, fc bn, out: 4096 neurons after the second pool,
 /// then 512 and 256.
@@ -74,21 +77,69 @@ impl PaperNet {
 
     /// Logits `[image, class]` of images `[image, 3, 32, 32]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = relu(self.c1.forward(images)).tap("c1");
-        let x = relu(self.c2.forward(x)).tap("c2");
-        let x = self.bn1.forward(x).tap("bn1");
-        let x = self.p1.forward(x).tap("p1");
-        let x = relu(self.c3.forward(x)).tap("c3");
-        let x = relu(self.c4.forward(x)).tap("c4");
-        let x = relu(self.c5.forward(x)).tap("c5");
-        let x = self.bn2.forward(x).tap("bn2");
-        let x = self.p2.forward(x).tap("p2");
-        let x: Tensor<2> = x.flatten(1, 3);
-        let x = relu(self.fc1.forward(x)).tap("fc1");
-        let x = self.bn3.forward(x).tap("bn3");
-        let x = relu(self.fc2.forward(x)).tap("fc2");
-        let x = self.bn4.forward(x).tap("bn4");
-        self.out.forward(x).tap("logits")
+        self.run(0..12, Features::new(images)).tensor()
+    }
+}
+
+impl Layered for PaperNet {
+    fn run(&self, layers: Range<usize>, x: Features) -> Features {
+        // A pool has no parameters: it belongs to the batch norm before it.
+        layers.fold(x, |x, layer| match layer {
+            0 => Features::new(relu(self.c1.forward(x.tensor())).tap("c1")),
+            1 => Features::new(relu(self.c2.forward(x.tensor())).tap("c2")),
+            2 => {
+                let x: Tensor<4> = self.bn1.forward(x.tensor()).tap("bn1");
+                Features::new(self.p1.forward(x).tap("p1"))
+            }
+            3 => Features::new(relu(self.c3.forward(x.tensor())).tap("c3")),
+            4 => Features::new(relu(self.c4.forward(x.tensor())).tap("c4")),
+            5 => Features::new(relu(self.c5.forward(x.tensor())).tap("c5")),
+            6 => {
+                let x: Tensor<4> = self.bn2.forward(x.tensor()).tap("bn2");
+                Features::new(self.p2.forward(x).tap("p2"))
+            }
+            7 => {
+                let x: Tensor<2> = x.tensor::<4>().flatten(1, 3);
+                Features::new(relu(self.fc1.forward(x)).tap("fc1"))
+            }
+            8 => Features::new(self.bn3.forward(x.tensor::<2>()).tap("bn3")),
+            9 => Features::new(relu(self.fc2.forward(x.tensor::<2>())).tap("fc2")),
+            10 => Features::new(self.bn4.forward(x.tensor::<2>()).tap("bn4")),
+            _ => Features::new(self.out.forward(x.tensor::<2>()).tap("logits")),
+        })
+    }
+}
+
+impl Net for PaperNet {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward(images)
+    }
+
+    fn layers(&self) -> Result<Layers, Error> {
+        // The rows of the paper that have parameters; the last one is tapped as `logits`.
+        let rows = [
+            "c1", "c2", "bn1", "c3", "c4", "c5", "bn2", "fc1", "bn3", "fc2", "bn4",
+        ];
+        let rows = rows.each_ref().map(|row| (*row, std::slice::from_ref(row)));
+        let logits: (&str, &[&str]) = ("logits", &["out"]);
+        Layers::named(self, &[rows.as_slice(), &[logits]].concat())
+    }
+
+    fn forward_flops(&self) -> Vec<f64> {
+        vec![
+            conv_flops(&self.c1, 32),
+            conv_flops(&self.c2, 32),
+            0.0,
+            conv_flops(&self.c3, 16),
+            conv_flops(&self.c4, 16),
+            conv_flops(&self.c5, 16),
+            0.0,
+            linear_flops(&self.fc1),
+            0.0,
+            linear_flops(&self.fc2),
+            0.0,
+            linear_flops(&self.out),
+        ]
     }
 }
 
@@ -114,5 +165,24 @@ mod tests {
         let norms = 4 * (32 + 64 + 512 + 256);
         let connected = 4097 * 512 + 513 * 256 + 257 * 10;
         assert_eq!(net.num_params(), convolutions + norms + connected);
+    }
+    #[test]
+    fn the_operations_are_those_of_a_count_by_hand() {
+        let by_hand = [
+            9 * 3 * 32 * 32 * 32,
+            9 * 32 * 32 * 32 * 32,
+            0,
+            9 * 32 * 64 * 16 * 16,
+            9 * 64 * 64 * 16 * 16,
+            9 * 64 * 64 * 16 * 16,
+            0,
+            4096 * 512,
+            0,
+            512 * 256,
+            0,
+            256 * 10,
+        ];
+        let net = PaperNet::init(10, &Device::flex());
+        assert_eq!(net.forward_flops(), by_hand.map(|adds| 2.0 * adds as f64));
     }
 }

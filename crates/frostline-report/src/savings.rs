@@ -1,0 +1,172 @@
+use frostline_activations::{Ledger, Run};
+
+use crate::axis::drawable;
+use crate::cost::flops_text;
+use crate::page_tables::table;
+use crate::savings_pictures::{flops_of_layers, seconds_a_step};
+use crate::summary::{Summary, grouped, ledger, seconds_text, something_froze};
+use crate::svg::escape;
+
+/// What freezing saved a run: pictures with their tables beside them. Empty where nobody counted.
+pub(crate) fn savings(run: &Run) -> String {
+    let Some(ledger) = ledger(run) else {
+        return String::new();
+    };
+    let summary = Summary::of(run);
+    let mut html = "<h3>What freezing saved</h3>\n".to_string();
+    html += &format!("<p>{}</p>\n", escape(&verdict(ledger, &summary)));
+    html += &beside(
+        seconds_a_step(run, ledger),
+        &steps_table(ledger),
+        "How long a step took with so many layers frozen, measuring and testing left out.",
+    );
+    html += &beside(
+        flops_of_layers(run, ledger),
+        &layers_table(run, ledger),
+        "What was computed, and what was not because a layer was frozen (backward) or its outputs were \
+         cached (forward); the input's layer is at the bottom.",
+    );
+    html + &totals_table(ledger, &summary)
+}
+
+/// Whether freezing paid, in one sentence.
+fn verdict(ledger: &Ledger, summary: &Summary) -> String {
+    let measuring = summary.measuring_seconds.unwrap_or(0.0);
+    if !something_froze(ledger) {
+        return format!(
+            "No step was done with frozen layers, so nothing was saved; measuring took {}.",
+            seconds_text(Some(measuring))
+        );
+    }
+    match summary.saved_seconds {
+        None => "Every step was done with frozen layers, so there is nothing to compare their time with."
+            .into(),
+        Some(saved) if saved > 0.0 => format!(
+            "Freezing saved {saved:.1} s: that is less the {measuring:.1} s that measuring took."
+        ),
+        Some(saved) => format!(
+            "Freezing did not pay on this machine: with {measuring:.1} s of measuring the training took \
+             {:.1} s longer than it would have without.",
+            -saved
+        ),
+    }
+}
+
+fn steps_table(ledger: &Ledger) -> String {
+    let head = ["frozen layers", "steps", "seconds a step"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for (frozen, at) in ledger.at_frozen.iter().enumerate() {
+        let Some(mean) = at.mean().filter(|&mean| drawable(mean)) else {
+            continue;
+        };
+        rows.push(vec![
+            frozen.to_string(),
+            grouped(at.steps),
+            format!("{mean:.4}"),
+        ]);
+    }
+    table(&rows, &[0, 1, 2])
+}
+
+fn layers_table(run: &Run, ledger: &Ledger) -> String {
+    if ledger.layers.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "layer",
+        "forward",
+        "forward saved",
+        "backward",
+        "backward saved",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    // As in the picture, the output is at the top.
+    for (layer, flops) in ledger.layers.iter().enumerate().rev() {
+        let cells = [
+            flops.forward,
+            flops.saved_forward,
+            flops.backward,
+            flops.saved_backward,
+        ];
+        let name = run.info.layers.get(layer);
+        let mut row = vec![name.map_or_else(|| layer.to_string(), String::clone)];
+        row.extend(cells.map(flops_cell));
+        rows.push(row);
+    }
+    table(&rows, &[1, 2, 3, 4])
+}
+
+fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
+    let percent = |share: Option<f64>| {
+        let share = share.filter(|&share| drawable(share));
+        share.map_or("–".into(), |share| format!("{:.1} %", 100.0 * share))
+    };
+    let measuring_share = || {
+        let (measuring, training) = (summary.measuring_seconds?, summary.training_seconds?);
+        Some(measuring / (measuring + training))
+    };
+    let not_counted = "not counted".to_string();
+    let [spent, measured, saved] = match ledger.layers.is_empty() {
+        true => [&not_counted; 3].map(String::clone),
+        false => [
+            ledger.spent_flops(),
+            ledger.measuring_flops,
+            ledger.saved_flops(),
+        ]
+        .map(flops_cell),
+    };
+    let cached = match ledger.hit_rate() {
+        Some(rate) => format!(
+            "{} of {} inputs",
+            percent(Some(rate)),
+            grouped((ledger.cache_hits + ledger.cache_misses) as usize)
+        ),
+        None => "no cache was used".into(),
+    };
+    let rows = [
+        ("", "".to_string()),
+        ("net seconds saved", seconds_cell(summary.saved_seconds)),
+        (
+            "seconds of measuring",
+            seconds_cell(summary.measuring_seconds),
+        ),
+        ("share of the time measuring", percent(measuring_share())),
+        ("operations computed", spent),
+        ("of these, measuring", measured),
+        ("operations saved, net", saved),
+        ("taken from the cache", cached),
+        (
+            "seconds of caching",
+            seconds_cell(Some(ledger.caching_seconds)),
+        ),
+    ];
+    let mut rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(what, value)| vec![what.to_string(), value])
+        .collect();
+    rows[0] = vec!["in all".into(), "value".into()];
+    table(&rows, &[1])
+}
+
+fn seconds_cell(seconds: Option<f64>) -> String {
+    let seconds = seconds.filter(|&seconds| drawable(seconds));
+    seconds.map_or("–".into(), |seconds| seconds_text(Some(seconds)))
+}
+
+fn flops_cell(flops: f64) -> String {
+    match drawable(flops) {
+        true => flops_text(flops),
+        false => "not finite".into(),
+    }
+}
+
+/// A picture and its numbers; the numbers alone where there is nothing to draw.
+fn beside(picture: Option<String>, numbers: &str, caption: &str) -> String {
+    match picture {
+        Some(svg) => format!(
+            "<figure>\n<div class=\"pair\">\n{svg}{numbers}</div>\n<figcaption>{caption}</figcaption>\n\
+             </figure>\n"
+        ),
+        None => numbers.to_string(),
+    }
+}
