@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
@@ -83,8 +85,13 @@ impl Layers {
     /// Everything that belongs to the lowest `count` layers: parameters, running statistics and
     /// training flags, by their exact ids.
     pub fn lowest(&self, count: usize) -> ParamGroup {
-        let lowest = self.layers.iter().take(count);
-        ParamGroup::from_ids(lowest.flat_map(|layer| layer.ids.clone()).collect())
+        self.group(0..count)
+    }
+
+    /// Everything that belongs to these layers, numbered from the input up; there are none beyond the last.
+    pub fn group(&self, layers: Range<usize>) -> ParamGroup {
+        let layers = self.layers.iter().take(layers.end).skip(layers.start);
+        ParamGroup::from_ids(layers.flat_map(|layer| layer.ids.clone()).collect())
     }
 }
 

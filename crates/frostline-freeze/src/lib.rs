@@ -37,13 +37,18 @@ mod history;
 mod layered;
 mod layers;
 mod policy;
+mod simulate;
 
 pub use error::Error;
 pub use freezing::{FreezeTraining, Step, Tested, freeze};
 pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
-pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never, Watched};
+pub use policy::{
+    AtMost, Converged, Cubic, DryRun, FreezePolicy, Geometric, GradNorm, Linear, Never,
+    PolicyConfig, Replay, ThawOnLrDrop, Warmup, Watched, WeightDelta,
+};
+pub use simulate::{CostShares, Simulated, simulate};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};

@@ -74,6 +74,7 @@ fn converged_freezes_the_longest_prefix_that_was_still_for_long_enough() {
     let policy = Converged {
         threshold: 0.02,
         patience: 2,
+        ..Converged::default()
     };
     let frozen = |checks: &[Check]| policy.frozen_layers(&history(checks.to_vec()));
     let still = |step| changed(step, 0.1, &[0.01, 0.019, 0.03, 0.01]);
@@ -103,6 +104,7 @@ fn converged_tells_a_layer_that_is_still_from_a_learning_rate_that_has_fallen() 
     let policy = Converged {
         threshold: 0.02,
         patience: 1,
+        ..Converged::default()
     };
     let fast = changed(10, 0.1, &[0.05]);
     // A fifth of the change at a fifth of the rate: not converged.
@@ -139,6 +141,7 @@ fn a_policy_says_why_and_what_it_is() {
     let policy = Converged {
         threshold: 0.02,
         patience: 1,
+        ..Converged::default()
     };
     let checks = history([changed(10, 0.1, &[0.01, 0.05])]);
     assert_eq!(
