@@ -1,7 +1,12 @@
 //! Layers, policies and training with Freeze Training.
 
 mod frozen;
+mod histories;
 mod layers;
 mod nets;
 mod policies;
+mod policies_by_name;
+mod policies_composed;
+mod policies_from_papers;
+mod simulated;
 mod training;

@@ -1,35 +1,8 @@
 //! Policies on histories written by hand.
 
-use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, History, Length, Linear, Never};
+use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, Linear, Never};
 
-const LAYERS: usize = 6;
-
-fn history(checks: impl IntoIterator<Item = Check>) -> History {
-    let names = (1..=LAYERS).map(|layer| format!("block{layer}"));
-    let mut history = History::new(names, Length::steps(100));
-    for check in checks {
-        history.push(check);
-    }
-    history
-}
-
-fn at(step: usize) -> Check {
-    Check {
-        step,
-        similarity: vec![None; LAYERS],
-        ..Check::default()
-    }
-}
-
-/// A check at which these were the changes of the lowest layers, and the rest changed by a half.
-fn changed(step: usize, rate: f64, changes: &[f64]) -> Check {
-    let all = changes.iter().copied().chain(std::iter::repeat(0.5));
-    Check {
-        learning_rate: Some(rate),
-        similarity: all.take(LAYERS).map(|change| Some(1.0 - change)).collect(),
-        ..at(step)
-    }
-}
+use crate::histories::{LAYERS, at, changed, history};
 
 #[test]
 fn the_linear_schedule_freezes_layer_i_of_l_at_i_over_l_of_the_time() {
