@@ -101,13 +101,13 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline replay runs/ordinary --policy 'converged(0.01, 3)' --policy linear --policy cubic
   frostline replay runs/* --policy 'warmup(0.3, at_most(0.5, converged))' --json
 
-Policies, missing arguments being the defaults shown: never, linear(0, 1), cubic(0.8), geometric(0.333),
-grad_norm(50), weight_delta(0.01, 2), converged(0.02, 2), and around another one warmup(0.3, linear),
-at_most(0.5, linear), thaw_on_lr_drop(10, converged), dry_run(linear).
+Policies, with the arguments that they take when none are given: never, linear(0, 1), cubic(0.8),
+geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.02, 2). Around another policy:
+warmup(0.3, linear), at_most(0.5, linear), thaw_on_lr_drop(10, converged), dry_run(linear).
 
-Nothing is trained: in a run that froze layers, those look still from then on, so replay runs that froze none.
-What is saved is a share of the training's computation: backward alone, and backward and forward where the
-outputs of frozen layers are cached. Measuring is not taken off.
+Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
+none. What is saved is a share of the training's computation: that of backward, and with a cache for
+the outputs of frozen layers that of their forward too. Measuring is not taken off.
 
 Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 for bad usage.")]
     Replay {
