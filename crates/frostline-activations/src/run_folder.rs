@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo};
 
@@ -43,19 +44,17 @@ impl RunFolder {
         }
         let checkpoints = path.join(CHECKPOINTS);
         std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        let history = path.join(HISTORY);
-        let history = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&history)
-            .map_err(io(&history))?;
-        let folder = RunFolder {
-            path,
-            info,
-            history,
-        };
-        folder.write_info()?;
-        Ok(folder)
+        Self::opened(path, info)
+    }
+
+    /// Begins a run anew in a folder that holds one: its history is emptied, its checkpoints are written over.
+    /// Errors: `Io`.
+    pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
+        let path = path.into();
+        let checkpoints = path.join(CHECKPOINTS);
+        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
+        write_aside(&path, HISTORY, &[])?;
+        Self::opened(path, info)
     }
 
     /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks up to there.
@@ -94,8 +93,14 @@ impl RunFolder {
         run.history.retain(|check| check.step <= step);
         let lines: Vec<u8> = run.history.iter().flat_map(line).collect();
         write_aside(&path, HISTORY, &lines)?;
+        Ok((Self::opened(path, info)?, run.history))
+    }
+
+    /// Opens the history to append to it and writes `run.json`.
+    fn opened(path: PathBuf, info: RunInfo) -> Result<Self, Error> {
         let history = path.join(HISTORY);
         let file = OpenOptions::new()
+            .create(true)
             .append(true)
             .open(&history)
             .map_err(io(&history))?;
@@ -105,33 +110,31 @@ impl RunFolder {
             history: file,
         };
         folder.write_info()?;
-        Ok((folder, run.history))
+        Ok(folder)
     }
 
-    /// Notes that the model with this fingerprint was saved after `step`, for whoever goes on from it.
-    pub fn note_saved(&self, fingerprint: &str, step: usize) -> Result<(), Error> {
+    /// Notes that the model was saved at this moment of the run, for whoever goes on from it.
+    pub fn note_saved<T: Serialize>(&self, note: &T) -> Result<(), Error> {
         let path = self.path.join(SAVED);
-        let mut line = serde_json::to_vec(&(fingerprint, step)).expect("a string and a number");
+        let mut line = serde_json::to_vec(note).expect("a note has only strings and numbers");
         line.push(b'\n');
         let file = OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut file| file.write_all(&line))
             .map_err(io(&path))
     }
 
-    /// The step after which the model with this fingerprint was saved, if the folder knows of it.
-    pub fn saved_at(path: impl AsRef<Path>, fingerprint: &str) -> Result<Option<usize>, Error> {
+    /// The notes of [`note_saved`](Self::note_saved), the latest last.
+    pub fn saved<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>, Error> {
         let path = path.as_ref().join(SAVED);
         if !path.is_file() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let bytes = std::fs::read(&path).map_err(io(&path))?;
         let lines = bytes.split(|&byte| byte == b'\n');
         // A half-written line is of a save that was cut short too.
-        let saved = lines.filter_map(|line| serde_json::from_slice::<(String, usize)>(line).ok());
-        Ok(saved
-            .filter(|(saved, _)| saved == fingerprint)
-            .map(|(_, step)| step)
-            .last())
+        Ok(lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect())
     }
 
     /// Whether the folder holds a run, whole or not.

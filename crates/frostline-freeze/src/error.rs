@@ -106,6 +106,25 @@ pub enum Error {
         /// The policy, described by itself.
         policy: String,
     },
+    /// The operations of another number of layers were given.
+    #[error(
+        "the operations of {given} layers were given, but the model has {layers}; give one number a layer"
+    )]
+    FlopsDiffer {
+        /// How many were given.
+        given: usize,
+        /// How many layers there are.
+        layers: usize,
+    },
+    /// The weights of a model can't be read from their device.
+    #[error("the model's weights can't be read from their device: {problem}")]
+    Unreadable {
+        /// What the device says.
+        problem: String,
+    },
+    /// The state of an optimizer can't be read or written.
+    #[error("the optimizer's state can't be taken apart: {0}")]
+    Optimizer(String),
     /// Recording or the run folder failed.
     #[error(transparent)]
     Activations(#[from] frostline_activations::Error),

@@ -49,9 +49,15 @@ pub fn simulate(
     let layers = recorded.layers();
     let below_last = layers.len().saturating_sub(1);
     let mut history = History::new(layers.to_vec(), recorded.length());
+    let mut thawed = 0..0;
     for check in asked(policy, recorded) {
         let frozen = history.frozen();
-        history.push(as_if_frozen(check, frozen));
+        let mut check = as_if_frozen(check, frozen);
+        // Of what has just thawed there is no earlier look to compare with.
+        if let Some(similarity) = check.similarity.get_mut(thawed) {
+            similarity.fill(None);
+        }
+        history.push(check);
         let decided = policy.frozen_layers(&history).min(below_last);
         let reason = policy.reason(&history);
         let latest = history.latest_mut().expect("pushed above");
@@ -62,6 +68,7 @@ pub fn simulate(
             (false, true) => decided,
             (false, false) => decided.max(frozen),
         };
+        thawed = latest.frozen..latest.frozen.max(frozen);
     }
     let froze = |layer| move |check: &&Check| check.frozen > layer;
     let frozen_at = (0..layers.len())

@@ -1,5 +1,6 @@
 //! Layers, policies and training with Freeze Training.
 
+mod cache;
 mod frozen;
 mod histories;
 mod layers;
