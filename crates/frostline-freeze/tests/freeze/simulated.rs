@@ -2,10 +2,11 @@
 
 use frostline_freeze::{
     Check, Converged, CostShares, Cubic, DryRun, Error, FreezePolicy, GradNorm, History, Linear,
-    Never, Replay, Simulated, ThawOnLrDrop, WeightDelta, simulate,
+    Never, PolicyConfig, Replay, Simulated, ThawOnLrDrop, WeightDelta, simulate,
 };
 
 use crate::histories::{LAYERS, at, changed, history, moved, pulled};
+use crate::nets::{Net, freezing, run};
 
 fn simulated(policy: &dyn FreezePolicy, recorded: &History) -> Simulated {
     simulate(policy, recorded, None).unwrap()
@@ -157,4 +158,34 @@ fn what_the_run_did_not_record_is_an_error_or_a_warning() {
     assert!(found.warnings[1].contains("ends at step 40 of 100"));
     // Its own decisions count, not the recorded ones.
     assert_eq!(counts(&found), [(0, 0), (40, 0)]);
+}
+
+#[test]
+fn a_policy_decides_on_the_history_of_its_own_training_what_it_decided_in_it() {
+    for text in [
+        "linear",
+        "cubic",
+        "geometric",
+        "converged(0.3, 1)",
+        "weight_delta(0.2, 1)",
+        "warmup(0.5, at_most(0.7, converged(1, 1)))",
+        "thaw_on_lr_drop(10, converged(0.3, 1, cka))",
+    ] {
+        let policy = || text.parse::<PolicyConfig>().unwrap().init().unwrap();
+        let net = Net::new(5);
+        let mut training = freezing(&net, policy());
+        run(net, &mut training);
+        let found = simulated(&policy(), training.history());
+        let decided = |history: &History| {
+            let checks = history.checks().iter();
+            checks
+                .map(|check| (check.step, check.frozen, check.reason.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            decided(&found.history),
+            decided(training.history()),
+            "{text}"
+        );
+    }
 }
