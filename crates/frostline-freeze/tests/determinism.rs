@@ -54,6 +54,7 @@ fn the_same_seed_gives_the_same_similarities_and_decisions() {
             Converged {
                 threshold: 0.2,
                 patience: 1,
+                ..Converged::default()
             },
         );
         run(net, &mut freezing);

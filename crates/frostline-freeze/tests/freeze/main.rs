@@ -2,7 +2,12 @@
 
 mod cache;
 mod frozen;
+mod histories;
 mod layers;
 mod nets;
 mod policies;
+mod policies_by_name;
+mod policies_composed;
+mod policies_from_papers;
+mod simulated;
 mod training;
