@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
-use cifar10::data::{Source, load};
+use cifar10::data::{Augmentation, Source, load};
 use cifar10::nets::ConvNet;
 use cifar10::train::{Settings, Trainer};
 use frostline::prelude::*;
@@ -316,7 +316,8 @@ fn convnet_layers(samples: usize) -> ([Vec<Tensor<2>>; 2], String) {
         batch: 64,
         learning_rate: 0.05,
         seed: 1,
-        augment: false,
+        augment: Augmentation::None,
+        cache: None,
         probe: samples,
         tested: 0,
         checks: 4,

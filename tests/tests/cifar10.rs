@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use cifar10::data::Augmentation;
 use cifar10::devices::{compiled_in, device};
 use cifar10::nets::{ConvNet, Net, PaperNet};
 use cifar10::synthetic::{Split, images};
 use cifar10::train::{Moment, Settings, train};
 use frostline::activations::Outcome;
-use frostline::freeze;
+use frostline::freeze::PolicyConfig;
 use frostline::prelude::*;
 
 const SETTINGS: Settings = Settings {
@@ -16,7 +17,8 @@ const SETTINGS: Settings = Settings {
     batch: 32,
     learning_rate: 0.02,
     seed: 1,
-    augment: true,
+    augment: Augmentation::Shift,
+    cache: Some(1 << 24),
     probe: 40,
     tested: 20,
     checks: 6,
@@ -24,9 +26,9 @@ const SETTINGS: Settings = Settings {
 
 fn run<N: Net + 'static>(net: N, folder: &Path, watch: impl FnMut(Moment) -> bool) -> Outcome {
     let (seen, unseen) = (images(1, Split::Train, 96), images(1, Split::Test, 50));
-    let policy = Box::new(freeze::Linear::default());
+    let policy = PolicyConfig::Linear(Default::default());
     let data = [&seen, &unseen];
-    train(net, data, &SETTINGS, policy, folder.into(), |_| (), watch).unwrap()
+    train(net, data, &SETTINGS, &policy, folder.into(), |_| (), watch).unwrap()
 }
 
 #[test]

@@ -29,23 +29,33 @@ impl Layers {
     /// A training flag in a field without parameters, such as dropout's, belongs to the layer of the
     /// parameter before it. Errors: `NoLayers`, `InTwoLayers`.
     pub fn of<M: Module>(model: &M) -> Result<Self, Error> {
+        Self::below(model, "")
+    }
+
+    /// The same of the part of the model that lies at this path: its fields are the layers, named without the path in
+    /// front. For a network in a field of a larger model; an empty path is the model itself.
+    ///
+    /// Errors: `NoLayers`, `InTwoLayers`, `InNoLayer` for what lies elsewhere.
+    pub fn below<M: Module>(model: &M, path: &str) -> Result<Self, Error> {
         let parts = parts(model);
-        let mut names: Vec<&str> = Vec::new();
+        let above = path.split('.').filter(|name| !name.is_empty()).count();
+        let mut fields: Vec<String> = Vec::new();
         for part in parts.iter().filter(|part| part.is_tensor) {
-            if names.last() != Some(&part.field.as_str()) {
-                names.push(&part.field);
-            }
+            let within = path.is_empty() || lies_at_or_below(&part.path, path);
+            let field = part.field(above).filter(|_| within);
+            fields.extend(field.filter(|field| fields.last() != Some(field)));
         }
-        if names.is_empty() {
+        if fields.is_empty() {
             return Err(Error::NoLayers {
-                problem: "the model has no parameters",
+                problem: "there are no parameters",
             });
         }
-        let paths: Vec<(&str, &[&str])> = names
-            .iter()
-            .map(|name| (*name, std::slice::from_ref(name)))
-            .collect();
-        assign(&parts, &paths)
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let named = fields.iter().map(|field| {
+            let name = field.strip_prefix(path).unwrap_or(field);
+            (name.trim_start_matches('.'), std::slice::from_ref(field))
+        });
+        assign(&parts, &named.collect::<Vec<_>>())
     }
 
     /// Layers named by the user, from the input up, each with the paths of its parameters:
@@ -152,12 +162,25 @@ impl Layers {
 struct Part {
     /// Its path, dots between.
     path: String,
-    /// The field of the model, or the element of the field, that it is in.
-    field: String,
+    /// Which of the containers on that path are sequences.
+    in_sequence: Vec<bool>,
     id: ParamId,
     /// Of a tensor.
     shape: Vec<usize>,
     is_tensor: bool,
+}
+
+impl Part {
+    /// The path of the field, or of the element of a field that is a sequence, that it is in, so many containers down
+    /// from the model.
+    fn field(&self, above: usize) -> Option<String> {
+        let depth = match self.in_sequence.get(above + 1) {
+            Some(true) => above + 2,
+            _ => above + 1,
+        };
+        let names: Vec<&str> = self.path.split('.').collect();
+        (names.len() > above).then(|| names[..depth.min(names.len())].join("."))
+    }
 }
 
 fn parts<M: Module>(model: &M) -> Vec<Part> {
@@ -263,14 +286,11 @@ struct Collector {
 impl Collector {
     fn add(&mut self, id: ParamId, shape: Option<Vec<usize>>) {
         let names: Vec<&str> = self.stack.iter().map(|(name, _)| name.as_str()).collect();
-        let in_sequence = |kind: &str| matches!(kind, "Vec" | "Array" | "Tuple");
-        let depth = match self.stack.get(1) {
-            Some((_, kind)) if in_sequence(kind) => 2,
-            _ => 1,
-        };
+        let kinds = self.stack.iter().map(|(_, kind)| kind.as_str());
+        let in_sequence = kinds.map(|kind| matches!(kind, "Vec" | "Array" | "Tuple"));
         self.parts.push(Part {
             path: names.join("."),
-            field: names[..depth.min(names.len())].join("."),
+            in_sequence: in_sequence.collect(),
             id,
             is_tensor: shape.is_some(),
             shape: shape.unwrap_or_default(),

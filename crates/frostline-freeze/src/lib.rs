@@ -54,7 +54,7 @@ pub use layers::Layers;
 pub use learner::{FreezeMetric, FreezeMetrics, Handle, Wrapped, forward_above_frozen};
 pub use optimizer_state::forget_state;
 pub use policy::{
-    AtMost, Converged, Cubic, DryRun, FreezePolicy, Geometric, GradNorm, Linear, Never,
+    AtMost, Converged, Cubic, DryRun, FreezeAt, FreezePolicy, Geometric, GradNorm, Linear, Never,
     PolicyConfig, Replay, ThawOnLrDrop, Warmup, Watched, WeightDelta,
 };
 pub use prefix_cache::{Counted, InputKey, PrefixCache};

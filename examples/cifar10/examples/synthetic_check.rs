@@ -8,7 +8,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cifar10::data::{IMAGE_SIZE, Images};
+use cifar10::data::{Augmentation, IMAGE_SIZE, Images};
 use cifar10::nets::{ConvNet, Net};
 use cifar10::synthetic::{self, Split};
 use cifar10::train::{Settings, Trainer, test};
@@ -34,6 +34,10 @@ struct Pixels {
 }
 
 impl Layered for Pixels {
+    fn depth(&self) -> usize {
+        1
+    }
+
     fn run(&self, layers: Range<usize>, x: Features) -> Features {
         layers.fold(x, |x, _| {
             let pixels: Tensor<2> = x.tensor::<4>().flatten(1, 3);
@@ -62,7 +66,8 @@ fn check<N: Net>(name: &str, mut net: N, learning_rate: f64, train: &Images, uns
         batch: 64,
         learning_rate,
         seed: 1,
-        augment: false,
+        augment: Augmentation::None,
+        cache: None,
         probe: 0,
         tested: 0,
         checks: 0,

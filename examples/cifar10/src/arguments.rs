@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cifar10::data::{Dataset, Source};
+use cifar10::data::{Augmentation, Dataset, Source};
 use cifar10::train::Settings;
 use clap::{Parser, ValueEnum};
+use frostline::freeze::PolicyConfig;
 use frostline::prelude::*;
 
 /// Train a convnet on CIFAR-10 twice, as usual and with Freeze Training, measure with SVCCA how its
@@ -43,9 +44,9 @@ pub(crate) struct Arguments {
     /// Learning rate of the first step, in (0, 1]; it falls to zero along a cosine
     #[arg(long, default_value_t = 0.02, value_parser = rate)]
     learning_rate: f64,
-    /// Shift and mirror the training images at random
-    #[arg(long)]
-    augment: bool,
+    /// How training images are changed, at random
+    #[arg(long, value_enum, default_value_t, default_missing_value = "shift", num_args = 0..=1, require_equals = true)]
+    augment: Augmentation,
     /// Which layers the second run freezes, and when
     #[arg(long, value_enum, default_value_t)]
     policy: Policy,
@@ -94,18 +95,19 @@ pub(crate) enum Model {
 
 impl Arguments {
     /// The two runs: their names and policies.
-    pub(crate) fn runs(&self) -> [(&'static str, Box<dyn FreezePolicy>); 2] {
+    pub(crate) fn runs(&self) -> [(&'static str, PolicyConfig); 2] {
         let converged = Converged {
             threshold: self.threshold,
             patience: self.patience as usize,
             ..Converged::default()
         };
-        let policy: Box<dyn FreezePolicy> = match self.policy {
-            Policy::Converged => Box::new(converged),
-            Policy::Linear => Box::new(frostline::freeze::Linear::default()),
-            Policy::DryRun => Box::new(DryRun(converged)),
+        let converged = PolicyConfig::Converged(converged);
+        let policy = match self.policy {
+            Policy::Converged => converged,
+            Policy::Linear => PolicyConfig::Linear(Default::default()),
+            Policy::DryRun => PolicyConfig::DryRun(DryRun(Box::new(converged))),
         };
-        [("ordinary", Box::new(Never)), ("freeze", policy)]
+        [("ordinary", PolicyConfig::Never), ("freeze", policy)]
     }
 
     pub(crate) fn images(&self) -> usize {
@@ -123,6 +125,7 @@ impl Arguments {
             learning_rate: self.learning_rate,
             seed: self.seed,
             augment: self.augment,
+            cache: Some(4 << 30),
             probe: 500,
             tested: 2000,
             checks: self.checks as usize,
@@ -159,10 +162,10 @@ impl Arguments {
             ("learning rate", self.learning_rate.to_string()),
             (
                 "augmentation",
-                if self.augment {
-                    "shift and mirror"
-                } else {
-                    "none"
+                match self.augment {
+                    Augmentation::None => "none",
+                    Augmentation::Mirror => "mirror",
+                    Augmentation::Shift => "shift and mirror",
                 }
                 .to_string(),
             ),

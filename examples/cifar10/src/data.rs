@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::synthetic;
 pub use folder::CLASSES;
-pub use images::{IMAGE_SIZE, Images};
+pub use images::{Augmentation, IMAGE_SIZE, Images, Move};
 
 /// Where the images come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

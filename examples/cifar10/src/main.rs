@@ -16,6 +16,7 @@ use cifar10::nets::{ConvNet, PaperNet};
 use cifar10::train::train;
 use clap::Parser;
 use frostline::activations::{Outcome, RunFolder};
+use frostline::freeze::PolicyConfig;
 use frostline::prelude::*;
 use frostline::report::text_table;
 
@@ -88,7 +89,7 @@ fn run(
     dataset: &Dataset,
     device: &Device,
     name: &'static str,
-    policy: Box<dyn FreezePolicy>,
+    policy: PolicyConfig,
     path: &Path,
     stop: &AtomicBool,
 ) -> Result<Outcome, Box<dyn Error>> {
@@ -116,11 +117,11 @@ fn run(
     let outcome = match arguments.model {
         Model::Convnet => {
             let net = ConvNet::init(classes, &device);
-            train(net, data, &settings, policy, path, describe, &mut watch)
+            train(net, data, &settings, &policy, path, describe, &mut watch)
         }
         Model::Paper => {
             let net = PaperNet::init(classes, &device);
-            train(net, data, &settings, policy, path, describe, &mut watch)
+            train(net, data, &settings, &policy, path, describe, &mut watch)
         }
     };
     bar.finish();

@@ -1,5 +1,6 @@
 //! One training run: a network, with taps, in a hand-written loop under Freeze Training.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -9,10 +10,10 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, LearningRate, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, ElementConversion, Int, Tensor};
 use frostline::activations::Outcome;
-use frostline::freeze::Error;
+use frostline::freeze::{Error, InputKey, PolicyConfig, PrefixCache, forget_state};
 use frostline::prelude::*;
 
-use crate::data::Images;
+use crate::data::{Augmentation, Images, Move};
 use crate::nets::Net;
 
 /// Images in a batch that is only asked, not trained on.
@@ -29,8 +30,10 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Decides the weights, the order of the images and their augmentation.
     pub seed: u64,
-    /// Whether training images are shifted and mirrored at random.
-    pub augment: bool,
+    /// How training images are changed at random.
+    pub augment: Augmentation,
+    /// Bytes of memory for the outputs of frozen layers; none computes them again at every step.
+    pub cache: Option<u64>,
     /// Test images that the probe asks at every check.
     pub probe: usize,
     /// Test images behind the accuracy after each epoch; all of them at the end.
@@ -66,7 +69,7 @@ pub fn train<N: Net + 'static>(
     mut net: N,
     [images, unseen]: [&Images; 2],
     settings: &Settings,
-    policy: Box<dyn FreezePolicy>,
+    policy: &PolicyConfig,
     folder: PathBuf,
     describe: impl FnOnce(&mut RunInfo),
     mut watch: impl FnMut(Moment) -> bool,
@@ -78,23 +81,41 @@ pub fn train<N: Net + 'static>(
         batches(&unseen.balanced(settings.probe, 0), &device),
         N::logits,
     );
-    let mut freezing = FreezeTraining::new(net.layers()?, probe, policy, length)
+    let layers = net.layers()?;
+    let mut trainer = Trainer::new(settings, length.steps, &device);
+    if let PolicyConfig::Cubic(cubic) = policy {
+        trainer.schedule = cubic.schedule(&layers, settings.learning_rate, length)?;
+    }
+    let mut freezing = FreezeTraining::new(layers, probe, policy.init()?, length)
         .checking(evenly(settings.checks))
+        .forward_flops(net.forward_flops())
         .describe(describe)
         .in_folder(folder)?;
+    if let Some(bytes) = settings.cache {
+        freezing = freezing.caching(PrefixCache::in_memory(bytes));
+    }
     freezing.start(&net)?;
 
-    let mut trainer = Trainer::new(settings, length.steps, &device);
     let (mut step, mut accuracy) = (0, None);
     for epoch in 1..=settings.epochs {
         let order = images.order(settings.seed, epoch);
         let mut batches = order.chunks(settings.batch).peekable();
         while let Some(indices) = batches.next() {
-            let (pixels, labels) = match settings.augment {
-                true => images.augmented_batch(indices, settings.seed + epoch as u64, &device),
-                false => images.batch(indices, &device),
+            let augmented = |index: usize| {
+                let how = settings.augment.of(settings.seed + epoch as u64, index);
+                (index, how)
             };
-            let trained = trainer.step(net, pixels, labels);
+            let moved: Vec<(usize, Move)> = indices.iter().map(|i| augmented(*i)).collect();
+            let keys: Vec<InputKey> = moved.iter().map(key).collect();
+            // Only images are made whose frozen layers' outputs aren't there.
+            let logits = freezing.forward(&net, &keys, |asked| {
+                let asked: Vec<(usize, Move)> = asked.iter().map(|row| moved[*row]).collect();
+                images.moved_batch(&asked, &device).0
+            });
+            let labels = images.labels(indices, &device);
+            let trained = trainer.update(net, logits.tensor(), labels, |net, gradients| {
+                freezing.gradients(net, gradients);
+            });
             net = trained.net;
             step += 1;
 
@@ -107,8 +128,12 @@ pub fn train<N: Net + 'static>(
                 learning_rate: Some(trained.learning_rate),
                 loss: Some(trained.loss),
                 accuracy: accuracy.filter(|_| epoch_ended),
+                samples: Some(indices.len()),
             };
             net = freezing.after_step(net, told)?;
+            if let Some(thawed) = freezing.take_thawed() {
+                trainer.forget(freezing.layers(), thawed)?;
+            }
             let go_on = watch(Moment {
                 step,
                 steps: length.steps,
@@ -197,13 +222,40 @@ impl Trainer {
         images: Tensor<4>,
         labels: Tensor<1, Int>,
     ) -> Trained<N> {
+        let logits = net.logits(images);
+        self.update(net, logits, labels, |_, _| ())
+    }
+
+    /// Backward and update after a forward; `see` looks at the gradients before they are used.
+    pub fn update<N: Net>(
+        &mut self,
+        net: N,
+        logits: Tensor<2>,
+        labels: Tensor<1, Int>,
+        see: impl FnOnce(&N, &GradientsParams),
+    ) -> Trained<N> {
         let rate = self.schedule.step();
-        let loss = self.loss.forward(net.logits(images), labels);
+        let loss = self.loss.forward(logits, labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
+        see(&net, &gradients);
         Trained {
             loss: loss.into_scalar::<f32>().elem(),
             learning_rate: rate.base(),
             net: self.optimizer.step(rate, net, gradients),
         }
+    }
+
+    /// Takes the momentum of layers away that have thawed: it is that of the day they froze.
+    fn forget(&mut self, layers: &Layers, thawed: Range<usize>) -> Result<(), Error> {
+        self.optimizer = forget_state(self.optimizer.clone(), layers, thawed)?;
+        Ok(())
+    }
+}
+
+/// Which input a row is: the image and how it was moved.
+fn key((index, how): &(usize, Move)) -> InputKey {
+    InputKey {
+        sample: *index as u64,
+        view: how.number(),
     }
 }

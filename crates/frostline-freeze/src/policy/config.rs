@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parse;
 use crate::{
-    AtMost, Converged, Cubic, DryRun, Error, FreezePolicy, Geometric, GradNorm, Linear, Never,
-    ThawOnLrDrop, Warmup, WeightDelta,
+    AtMost, Converged, Cubic, DryRun, Error, FreezeAt, FreezePolicy, Geometric, GradNorm, Linear,
+    Never, ThawOnLrDrop, Warmup, WeightDelta,
 };
 
 /// A policy by its name: one text for a command, a configuration file and a program.
@@ -16,6 +16,7 @@ use crate::{
 /// | `never` | [`Never`] |
 /// | `linear(0, 1)` | [`Linear`]: start, level |
 /// | `cubic(0.8)`, `cubic(0.8, unscaled)` | [`Cubic`]: t0, whether rates are scaled |
+/// | `freeze_at(0.4, 0.4, 0.6)` | [`FreezeAt`]: a share of the training for each layer from the input up |
 /// | `geometric(0.33)` | [`Geometric`]: alpha |
 /// | `grad_norm(50)` | [`GradNorm`]: percentile |
 /// | `weight_delta(0.01, 2)` | [`WeightDelta`]: threshold, patience |
@@ -45,6 +46,8 @@ pub enum PolicyConfig {
     Linear(Linear),
     /// Layers freeze at cubed shares of the training.
     Cubic(Cubic),
+    /// Each layer freezes at a given share of the training.
+    FreezeAt(FreezeAt),
     /// Every epoch freezes the same share of the rest.
     Geometric(Geometric),
     /// Layers freeze whose gradients have stopped changing.
@@ -82,6 +85,7 @@ impl PolicyConfig {
             PolicyConfig::Never => Box::new(Never),
             PolicyConfig::Linear(policy) => Box::new(policy),
             PolicyConfig::Cubic(policy) => Box::new(policy),
+            PolicyConfig::FreezeAt(policy) => Box::new(policy),
             PolicyConfig::Geometric(policy) => Box::new(policy),
             PolicyConfig::GradNorm(policy) => Box::new(policy),
             PolicyConfig::WeightDelta(policy) => Box::new(policy),
@@ -113,6 +117,10 @@ impl fmt::Display for PolicyConfig {
             PolicyConfig::Cubic(Cubic { t0, scale_lr }) => {
                 let unscaled = if *scale_lr { "" } else { ", unscaled" };
                 write!(f, "cubic({t0}{unscaled})")
+            }
+            PolicyConfig::FreezeAt(FreezeAt { at }) => {
+                let at: Vec<String> = at.iter().map(f64::to_string).collect();
+                write!(f, "freeze_at({})", at.join(", "))
             }
             PolicyConfig::Geometric(Geometric { alpha }) => write!(f, "geometric({alpha})"),
             PolicyConfig::GradNorm(GradNorm { percentile }) => write!(f, "grad_norm({percentile})"),

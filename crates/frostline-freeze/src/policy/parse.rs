@@ -2,8 +2,8 @@ use std::fmt::Display;
 
 use super::PolicyConfig;
 use crate::{
-    AtMost, Converged, Cubic, DryRun, Error, Geometric, GradNorm, Linear, ThawOnLrDrop, Warmup,
-    WeightDelta,
+    AtMost, Converged, Cubic, DryRun, Error, FreezeAt, Geometric, GradNorm, Linear, ThawOnLrDrop,
+    Warmup, WeightDelta,
 };
 
 /// Reads a policy and checks that its parameters are in range.
@@ -19,10 +19,11 @@ pub(super) fn policy(text: &str) -> Result<PolicyConfig, Error> {
 }
 
 /// Every policy there is, with the names of its parameters.
-const POLICIES: [&str; 11] = [
+const POLICIES: [&str; 12] = [
     "never",
     "linear(start, level)",
     "cubic(t0, scaling)",
+    "freeze_at(share of training, ...)",
     "geometric(alpha)",
     "grad_norm(percentile)",
     "weight_delta(threshold, patience)",
@@ -84,6 +85,12 @@ fn nested(text: Part, depth: usize) -> Result<PolicyConfig, Problem> {
                 t0: call.number(0, t0, SHARE)?,
                 scale_lr: call.scaling(1, scale_lr)?,
             })
+        }
+        "freeze_at" => {
+            let shares = 0..call.arguments.len().max(1);
+            let at = shares.map(|layer| call.required_number(layer, SHARE));
+            let at = at.collect::<Result<_, Problem>>()?;
+            PolicyConfig::FreezeAt(FreezeAt { at })
         }
         "geometric" => {
             let Geometric { alpha } = Geometric::default();
@@ -194,6 +201,7 @@ impl<'a> Call<'a> {
         };
         let takes = call.parameters().count();
         match call.arguments.get(takes) {
+            _ if signature.ends_with("...)") => Ok(call),
             None => Ok(call),
             Some(more) => Err(more.problem(format!(
                 "`{signature}` takes {takes} arguments, not {}",
@@ -212,9 +220,9 @@ impl<'a> Call<'a> {
     }
 
     fn parameter(&self, index: usize) -> &'static str {
-        self.parameters()
-            .nth(index)
-            .expect("asked for by its place")
+        let named = self.parameters().filter(|name| *name != "...");
+        // What may be repeated stands last.
+        named.take(index + 1).last().expect("it has parameters")
     }
 
     fn required(&self, index: usize) -> Result<Part<'a>, Problem> {

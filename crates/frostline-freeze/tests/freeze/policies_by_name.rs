@@ -18,6 +18,8 @@ fn every_policy_survives_its_text_and_json() {
         "linear(0.5, 1)",
         "cubic(0.8)",
         "cubic(0.8, unscaled)",
+        "freeze_at(0.4, 0.4, 0.6, 0.75)",
+        "freeze_at(0)",
         "geometric(0.33)",
         "grad_norm(50)",
         "weight_delta(0.01, 2)",
@@ -113,6 +115,8 @@ fn a_text_that_means_nothing_is_an_error_that_says_where_and_what_there_is() {
         ("cubic(-0.1)", 7, "t0 is `-0.1`"),
         ("cubic(0.8, twice)", 12, "it takes `scaled` or `unscaled`"),
         ("geometric(inf)", 11, "alpha is `inf`"),
+        ("freeze_at(0.1, 2)", 16, "share of training is `2`"),
+        ("freeze_at", 1, "needs its share of training"),
         ("grad_norm(101)", 11, "in [0, 100]"),
         ("weight_delta(-1)", 14, "threshold is `-1`"),
         (

@@ -2,8 +2,8 @@
 
 use burn::module::list_param_ids;
 use frostline_freeze::{
-    Check, Converged, Cubic, Error, FreezePolicy, Geometric, GradNorm, Layers, Length, Measure,
-    WeightDelta,
+    Check, Converged, Cubic, Error, FreezeAt, FreezePolicy, Geometric, GradNorm, Layers, Length,
+    Measure, WeightDelta,
 };
 
 use crate::histories::{LAYERS, LENGTH, answer, at, history, moved, pulled};
@@ -101,6 +101,22 @@ fn a_scaled_rate_above_one_is_an_error_with_the_layer_and_the_rate() {
         ..policy
     };
     assert!(unscaled.schedule(&layers, 0.5, LENGTH).is_ok());
+}
+
+#[test]
+fn a_schedule_by_hand_freezes_each_layer_at_its_share() {
+    let policy = FreezeAt {
+        at: vec![0.4, 0.4, 0.6, 0.755],
+    };
+    let found = [0, 39, 40, 59, 60, 75, 76, 100].map(|step| answer(&policy, step));
+    assert_eq!(found, [0, 0, 2, 2, 3, 3, 4, 4]);
+    assert_eq!(policy.wanted_steps(LAYERS, LENGTH), [40, 60, 76]);
+    // A layer above one that trains trains too, whatever its number.
+    let gap = FreezeAt {
+        at: vec![0.5, 0.2, 0.9],
+    };
+    let found = [20, 50, 90].map(|step| answer(&gap, step));
+    assert_eq!(found, [0, 2, 3]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Labelled images as bytes, and the batches made of them.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use clap::ValueEnum;
 use rand::seq::SliceRandom;
 
 use crate::stream::{between, stream};
@@ -85,45 +86,24 @@ impl Images {
     /// # Panics
     /// If an index is not below [`len`](Self::len).
     pub fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
-        self.moved_batch(indices, device, |_| Move::default())
+        let as_stored = indices.iter().map(|index| (*index, Move::default()));
+        self.moved_batch(&as_stored.collect::<Vec<_>>(), device)
     }
 
-    /// [`batch`](Self::batch) with each image moved by up to four pixels either way, the uncovered
-    /// border set to the mean colour, and mirrored half of the time.
-    ///
-    /// How an image moves is a function of `seed` and its index alone: give each epoch its seed.
+    /// [`batch`](Self::batch) with each image moved; the uncovered border is the mean colour.
     ///
     /// # Panics
     /// If an index is not below [`len`](Self::len).
-    pub fn augmented_batch(
+    pub fn moved_batch(
         &self,
-        indices: &[usize],
-        seed: u64,
+        moved: &[(usize, Move)],
         device: &Device,
-    ) -> (Tensor<4>, Tensor<1, Int>) {
-        self.moved_batch(indices, device, |index| {
-            let mut rng = stream(seed, index as u64);
-            let shift = |rng: &mut _| between(rng, 0.0, (2 * SHIFT + 1) as f32) as i32 - SHIFT;
-            Move {
-                down: shift(&mut rng),
-                right: shift(&mut rng),
-                mirrored: between(&mut rng, 0.0, 1.0) < 0.5,
-            }
-        })
-    }
-
-    fn moved_batch(
-        &self,
-        indices: &[usize],
-        device: &Device,
-        how: impl Fn(usize) -> Move,
     ) -> (Tensor<4>, Tensor<1, Int>) {
         let normalised = normalised_values();
-        let mut values = Vec::with_capacity(indices.len() * IMAGE_SIZE);
-        for index in indices {
+        let mut values = Vec::with_capacity(moved.len() * IMAGE_SIZE);
+        for (index, how) in moved {
             let image = self.image(*index);
-            let how = how(*index);
-            if how == Move::default() {
+            if *how == Move::default() {
                 for (plane, value_of) in image.chunks(SIDE * SIDE).zip(&normalised) {
                     values.extend(plane.iter().map(|byte| value_of[usize::from(*byte)]));
                 }
@@ -137,15 +117,22 @@ impl Images {
                 }
             }
         }
-        let labels: Vec<i32> = indices
-            .iter()
-            .map(|index| self.labels[*index].into())
-            .collect();
-        let count = indices.len();
+        let indices: Vec<usize> = moved.iter().map(|(index, _)| *index).collect();
+        let shape = [moved.len(), 3, SIDE, SIDE];
         (
-            Tensor::from_data(TensorData::new(values, [count, 3, SIDE, SIDE]), device),
-            Tensor::from_data(TensorData::new(labels, [count]), device),
+            Tensor::from_data(TensorData::new(values, shape), device),
+            self.labels(&indices, device),
         )
+    }
+
+    /// The classes of the images at `indices`.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn labels(&self, indices: &[usize], device: &Device) -> Tensor<1, Int> {
+        let labels = indices.iter().map(|index| self.labels[*index].into());
+        let labels: Vec<i32> = labels.collect();
+        Tensor::from_data(TensorData::new(labels, [indices.len()]), device)
     }
 
     fn image(&self, index: usize) -> &[u8] {
@@ -153,15 +140,55 @@ impl Images {
     }
 }
 
+/// How training images are changed, at random.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Augmentation {
+    /// Not at all
+    #[default]
+    None,
+    /// Mirrored half of the time
+    Mirror,
+    /// Moved by up to four pixels either way, and mirrored half of the time
+    Shift,
+}
+
+impl Augmentation {
+    /// How an image moves: a function of the seed and its index alone. Give each epoch its seed.
+    pub fn of(self, seed: u64, index: usize) -> Move {
+        let mut rng = stream(seed, index as u64);
+        let shift = |rng: &mut _| between(rng, 0.0, (2 * SHIFT + 1) as f32) as i32 - SHIFT;
+        let mirrored = |rng: &mut _| between(rng, 0.0, 1.0) < 0.5;
+        match self {
+            Augmentation::None => Move::default(),
+            Augmentation::Mirror => Move {
+                mirrored: mirrored(&mut rng),
+                ..Move::default()
+            },
+            Augmentation::Shift => Move {
+                down: shift(&mut rng),
+                right: shift(&mut rng),
+                mirrored: mirrored(&mut rng),
+            },
+        }
+    }
+}
+
 /// How an augmented image differs from the stored one.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Move {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Move {
     down: i32,
     right: i32,
     mirrored: bool,
 }
 
 impl Move {
+    /// A number for each move: 0 for none.
+    pub fn number(self) -> u32 {
+        // Ten bits a direction are more than an image has pixels.
+        let bits = |shift: i32| shift as u32 & 0x3ff;
+        bits(self.down) << 11 | bits(self.right) << 1 | u32::from(self.mirrored)
+    }
+
     /// The pixel of the plane that ends up at `to`; none where the border is uncovered.
     fn origin(self, to: usize) -> Option<usize> {
         let side = SIDE as i32;

@@ -272,10 +272,11 @@ fn augmenting_moves_an_image_by_at_most_four_pixels_and_mirrors_it_half_of_the_t
     let indices: Vec<usize> = (0..400).collect();
     let device = Device::flex();
     let batch = |seed| {
-        images
-            .augmented_batch(&indices, seed, &device)
-            .0
-            .into_data()
+        let moved = indices
+            .iter()
+            .map(|index| (*index, Augmentation::Shift.of(seed, *index)));
+        let moved: Vec<_> = moved.collect();
+        images.moved_batch(&moved, &device).0.into_data()
     };
     let moved = batch(1);
     let mut mirrored = 0;
@@ -299,4 +300,15 @@ fn augmenting_moves_an_image_by_at_most_four_pixels_and_mirrors_it_half_of_the_t
     assert!(places.len() > 120, "{} places", places.len());
     assert_eq!(moved, batch(1));
     assert_ne!(moved, batch(2));
+}
+
+#[test]
+fn every_move_has_a_number_of_its_own_and_mirroring_has_two() {
+    let numbers = |augmentation: Augmentation| {
+        let moves = (0..5000).map(|index| augmentation.of(3, index).number());
+        moves.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(numbers(Augmentation::None), [0].into());
+    assert_eq!(numbers(Augmentation::Mirror), [0, 1].into());
+    assert_eq!(numbers(Augmentation::Shift).len(), 9 * 9 * 2);
 }

@@ -49,11 +49,15 @@ impl ConvNet {
 
     /// Logits `[image, class]` of images `[image, 3, 32, 32]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.run(0..7, Features::new(images)).tensor()
+        self.run(0..self.depth(), Features::new(images)).tensor()
     }
 }
 
 impl Layered for ConvNet {
+    fn depth(&self) -> usize {
+        7
+    }
+
     fn run(&self, layers: Range<usize>, x: Features) -> Features {
         layers.fold(x, |x, layer| match layer {
             0 => self.block1.run(x, "block1"),

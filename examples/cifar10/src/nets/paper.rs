@@ -77,11 +77,15 @@ impl PaperNet {
 
     /// Logits `[image, class]` of images `[image, 3, 32, 32]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.run(0..12, Features::new(images)).tensor()
+        self.run(0..self.depth(), Features::new(images)).tensor()
     }
 }
 
 impl Layered for PaperNet {
+    fn depth(&self) -> usize {
+        12
+    }
+
     fn run(&self, layers: Range<usize>, x: Features) -> Features {
         // A pool has no parameters: it belongs to the batch norm before it.
         layers.fold(x, |x, layer| match layer {

@@ -54,11 +54,15 @@ impl ResNet {
 
     /// Logits `[image, class]` of images `[image, 3, 32, 32]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.run(0..8, Features::new(images)).tensor()
+        self.run(0..self.depth(), Features::new(images)).tensor()
     }
 }
 
 impl Layered for ResNet {
+    fn depth(&self) -> usize {
+        8
+    }
+
     fn run(&self, layers: Range<usize>, x: Features) -> Features {
         layers.fold(x, |x, layer| match layer {
             0 => Features::new(relu(self.stem.forward(x.tensor())).tap("stem")),
