@@ -424,12 +424,12 @@ fn what_freezing_saved_is_drawn_and_told() {
     let html = page_of(&[with_ledger(ledger())]);
     let parts = [
         "<h3>What freezing saved</h3>",
-        "Freezing saved 11.5 s: that is less the 1.0 s that measuring took.",
+        "Freezing saved 11.5 s; the 1.0 s of measuring are taken off already.",
         "0 frozen: 0.5 s a step, 50 steps",
         "2 frozen: 0.25 s a step, 50 steps",
         "block1: backward saved 10 GFLOP",
         // 1 s of 51.
-        "<td class=\"number\">2.0 %</td>",
+        "<td class=\"number\">1.0 s, 2.0 % of the time</td>",
         // 62 GFLOP of the layers and 1 of measuring; 28 saved, less that 1.
         "<td class=\"number\">63 GFLOP</td>",
         "<td class=\"number\">27 GFLOP</td>",
