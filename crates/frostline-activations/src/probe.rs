@@ -102,6 +102,19 @@ impl<M: Module> Probe<M> {
             .collect())
     }
 
+    /// The shape of each layer's answer to the first batch, as it was tapped, with its name.
+    /// Errors: as for [`activations`](Self::activations).
+    pub fn shapes(&self, model: &M) -> Result<Vec<(String, Vec<usize>)>, Error> {
+        if self.batches == 0 {
+            return Err(Error::EmptyProbe);
+        }
+        let first = (self.ask)(&model.valid(), 0)?;
+        let shapes = first
+            .iter()
+            .map(|layer| (layer.name().to_string(), layer.shape().to_vec()));
+        Ok(shapes.collect())
+    }
+
     /// Each layer's view, as the first of the parts to be joined.
     fn views(&self, answers: &Activations) -> Result<Vec<Vec<Tensor<2>>>, Error> {
         answers

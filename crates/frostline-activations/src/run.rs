@@ -122,6 +122,9 @@ pub struct Check {
     pub training_seconds: f64,
     /// Seconds of measuring so far: probing, comparing, deciding and writing.
     pub measuring_seconds: f64,
+    /// Processor seconds of both so far, of all threads of the process together.
+    #[serde(default)]
+    pub cpu_seconds: Option<f64>,
     /// The mean training loss since the previous check.
     pub loss: Option<f64>,
     /// The accuracy on held-out samples, in `[0, 1]`, where it is known.

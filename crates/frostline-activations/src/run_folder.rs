@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo};
 
@@ -43,19 +44,23 @@ impl RunFolder {
         }
         let checkpoints = path.join(CHECKPOINTS);
         std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        let history = path.join(HISTORY);
-        let history = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&history)
-            .map_err(io(&history))?;
-        let folder = RunFolder {
-            path,
-            info,
-            history,
-        };
-        folder.write_info()?;
-        Ok(folder)
+        Self::opened(path, info)
+    }
+
+    /// Begins anew the run in this folder, which was cut short: its history is emptied, its checkpoints are
+    /// written over. Errors: `Occupied` when it has ended, and as for [`resume`](Self::resume).
+    pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
+        let path = path.into();
+        // A kill can leave a folder in which nothing is written yet.
+        if !path.join(RUN).exists() {
+            return Self::rewritten(path, info, &[]);
+        }
+        let run = Run::open(&path)?;
+        if run.info.outcome.is_some() {
+            return Err(Error::Occupied { path });
+        }
+        same_run(&path, &run.info, &info)?;
+        Self::rewritten(path, info, &[])
     }
 
     /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks up to there.
@@ -71,31 +76,25 @@ impl RunFolder {
     ) -> Result<(Self, Vec<Check>), Error> {
         let path = path.into();
         let mut run = Run::open(&path)?;
-        let different = |what: &str, found: String, expected: String| Error::OtherRun {
-            path: path.clone(),
-            what: what.to_string(),
-            found,
-            expected,
-        };
-        let facts = |info: &RunInfo| {
-            [
-                ("layers", info.layers.join(", ")),
-                ("length", format!("{:?}", info.length)),
-                ("probe", format!("{:?}", info.probe)),
-                ("policy", info.policy.clone()),
-                ("measure", info.measure.clone()),
-            ]
-        };
-        for ((what, found), (_, expected)) in facts(&run.info).into_iter().zip(facts(&info)) {
-            if found != expected {
-                return Err(different(what, found, expected));
-            }
-        }
+        same_run(&path, &run.info, &info)?;
         run.history.retain(|check| check.step <= step);
-        let lines: Vec<u8> = run.history.iter().flat_map(line).collect();
+        Ok((Self::rewritten(path, info, &run.history)?, run.history))
+    }
+
+    /// Opens the folder with this history.
+    fn rewritten(path: PathBuf, info: RunInfo, history: &[Check]) -> Result<Self, Error> {
+        let checkpoints = path.join(CHECKPOINTS);
+        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
+        let lines: Vec<u8> = history.iter().flat_map(line).collect();
         write_aside(&path, HISTORY, &lines)?;
+        Self::opened(path, info)
+    }
+
+    /// Opens the history to append to it and writes `run.json`.
+    fn opened(path: PathBuf, info: RunInfo) -> Result<Self, Error> {
         let history = path.join(HISTORY);
         let file = OpenOptions::new()
+            .create(true)
             .append(true)
             .open(&history)
             .map_err(io(&history))?;
@@ -105,33 +104,31 @@ impl RunFolder {
             history: file,
         };
         folder.write_info()?;
-        Ok((folder, run.history))
+        Ok(folder)
     }
 
-    /// Notes that the model with this fingerprint was saved after `step`, for whoever goes on from it.
-    pub fn note_saved(&self, fingerprint: &str, step: usize) -> Result<(), Error> {
+    /// Notes that the model was saved at this moment of the run, for whoever goes on from it.
+    pub fn note_saved<T: Serialize>(&self, note: &T) -> Result<(), Error> {
         let path = self.path.join(SAVED);
-        let mut line = serde_json::to_vec(&(fingerprint, step)).expect("a string and a number");
+        let mut line = serde_json::to_vec(note).expect("a note has only strings and numbers");
         line.push(b'\n');
         let file = OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut file| file.write_all(&line))
             .map_err(io(&path))
     }
 
-    /// The step after which the model with this fingerprint was saved, if the folder knows of it.
-    pub fn saved_at(path: impl AsRef<Path>, fingerprint: &str) -> Result<Option<usize>, Error> {
+    /// The notes of [`note_saved`](Self::note_saved), the latest last.
+    pub fn saved<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>, Error> {
         let path = path.as_ref().join(SAVED);
         if !path.is_file() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let bytes = std::fs::read(&path).map_err(io(&path))?;
         let lines = bytes.split(|&byte| byte == b'\n');
         // A half-written line is of a save that was cut short too.
-        let saved = lines.filter_map(|line| serde_json::from_slice::<(String, usize)>(line).ok());
-        Ok(saved
-            .filter(|(saved, _)| saved == fingerprint)
-            .map(|(_, step)| step)
-            .last())
+        Ok(lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect())
     }
 
     /// Whether the folder holds a run, whole or not.
@@ -194,6 +191,30 @@ impl RunFolder {
         json.push(b'\n');
         write_aside(&self.path, RUN, &json)
     }
+}
+
+/// Whether a folder holds the run that is to be gone on with.
+fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Error> {
+    let facts = |info: &RunInfo| {
+        [
+            ("layers", info.layers.join(", ")),
+            ("length", format!("{:?}", info.length)),
+            ("probe", format!("{:?}", info.probe)),
+            ("policy", info.policy.clone()),
+            ("measure", info.measure.clone()),
+        ]
+    };
+    for ((what, found), (_, expected)) in facts(found).into_iter().zip(facts(expected)) {
+        if found != expected {
+            return Err(Error::OtherRun {
+                path: path.to_path_buf(),
+                what: what.to_string(),
+                found,
+                expected,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A check as a line of the history.

@@ -4,12 +4,14 @@ mod compare;
 mod failure;
 mod grid;
 mod layer_file;
+mod replay;
 mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use frostline::freeze::PolicyConfig;
 use frostline::svcca::Measure;
 
 use layer_file::{Axes, Neurons};
@@ -93,6 +95,37 @@ cka, cka_biased, procrustes, r2, pls.")]
         #[arg(long)]
         json: bool,
     },
+    /// Say when other freeze policies would have frozen the layers of a recorded run, and what that would save
+    #[command(after_help = "Examples:
+  frostline replay runs/ordinary
+  frostline replay runs/ordinary --policy 'converged(0.01, 3)' --policy linear --policy cubic
+  frostline replay runs/* --policy 'warmup(0.3, at_most(0.5, converged))' --json
+
+Policies, with the arguments that they take when none are given: never, linear(0, 1), cubic(0.8),
+geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.02, 2). Around another policy:
+warmup(0.3, linear), at_most(0.5, linear), thaw_on_lr_drop(10, converged), dry_run(linear).
+
+Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
+none. What is saved is a share of the training's computation: that of backward, and with a cache for
+the outputs of frozen layers that of their forward too. Measuring is not taken off.
+
+Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 for bad usage.")]
+    Replay {
+        /// Run folders: each has run.json and history.jsonl
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// A policy; give it several times to see several side by side
+        #[arg(
+            short,
+            long = "policy",
+            value_name = "POLICY",
+            default_value = "converged"
+        )]
+        policies: Vec<PolicyConfig>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How arrays with more than two axes become layers.
@@ -139,6 +172,11 @@ fn main() -> ExitCode {
             },
         ),
         Command::Report { runs, output, json } => report::report(&runs, output, json),
+        Command::Replay {
+            runs,
+            policies,
+            json,
+        } => replay::replay(&runs, &policies, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

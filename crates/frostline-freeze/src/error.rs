@@ -75,6 +75,56 @@ pub enum Error {
         /// Why.
         source: frostline_svcca::Error,
     },
+    /// A policy's name or arguments mean nothing, or an argument is out of range.
+    #[error("policy `{policy}`, character {at}: {problem}")]
+    BadPolicy {
+        /// The policy as it was written.
+        policy: String,
+        /// The character, counted from 1, at which it goes wrong.
+        at: usize,
+        /// What is wrong, and what there is instead.
+        problem: String,
+    },
+    /// A layer's learning rate is one that Burn's cosine schedule does not take.
+    #[error(
+        "layer `{layer}` would start at a learning rate of {rate}, from {base} for the last layer; a cosine \
+         starts in (0, 1]"
+    )]
+    LearningRate {
+        /// The layer.
+        layer: String,
+        /// Its rate at the start.
+        rate: f64,
+        /// The learning rate that was asked for.
+        base: f64,
+    },
+    /// A policy decides by what a recorded run doesn't hold.
+    #[error("this run did not record {what}, by which the policy decides ({policy})")]
+    NotRecorded {
+        /// What is missing.
+        what: &'static str,
+        /// The policy, described by itself.
+        policy: String,
+    },
+    /// The operations of another number of layers were given.
+    #[error(
+        "the operations of {given} layers were given, but the model has {layers}; give one number a layer"
+    )]
+    FlopsDiffer {
+        /// How many were given.
+        given: usize,
+        /// How many layers there are.
+        layers: usize,
+    },
+    /// The weights of a model can't be read from their device.
+    #[error("the model's weights can't be read from their device: {problem}")]
+    Unreadable {
+        /// What the device says.
+        problem: String,
+    },
+    /// The state of an optimizer can't be read or written.
+    #[error("the optimizer's state can't be taken apart: {0}")]
+    Optimizer(String),
     /// Recording or the run folder failed.
     #[error(transparent)]
     Activations(#[from] frostline_activations::Error),

@@ -1,14 +1,25 @@
+use std::cmp::Ordering;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use frostline_activations::{
-    Activations, Check, CheckpointSchedule, FORMAT_VERSION, Length, Outcome, Probe, ProbeInfo,
-    RunFolder, RunInfo, Status, Versions,
+    Activations, Check, CheckpointSchedule, FORMAT_VERSION, Ledger, Length, Outcome, Probe,
+    ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
 };
 use frostline_svcca::{Measure, Prepared, View, Warning};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::clock::Clock;
-use crate::{Error, FreezePolicy, History, Layers};
+use crate::spending::Spending;
+use crate::watching::{GradientSums, Told, Weights};
+use crate::{
+    Error, Features, FreezePolicy, History, InputKey, Layered, Layers, PrefixCache, Watched,
+};
 
 /// Freezes the lowest `count` layers of a model: no gradients, batch norm on its running statistics,
 /// dropout off.
@@ -17,6 +28,21 @@ pub fn freeze<M: Module>(model: M, layers: &Layers, count: usize) -> M {
     // batch norm doesn't ask, and would move once more. `valid()` asks.
     let _ = model.valid();
     model.freeze_group(layers.lowest(count))
+}
+
+/// Lets these layers train again. Their optimizer state is that of the day they froze: see
+/// [`forget_state`](crate::forget_state).
+pub fn thaw<M: Module>(model: M, layers: &Layers, thawed: Range<usize>) -> M {
+    model.unfreeze_group(layers.group(thawed))
+}
+
+/// Freezes or thaws from `before` to `after` frozen layers.
+pub(crate) fn change<M: Module>(model: M, layers: &Layers, before: usize, after: usize) -> M {
+    match after.cmp(&before) {
+        Ordering::Greater => freeze(model, layers, after),
+        Ordering::Equal => model,
+        Ordering::Less => thaw(model, layers, after..before),
+    }
 }
 
 /// What a training loop knows of the step it has just done. `Step::from(step)` knows its number only.
@@ -30,6 +56,8 @@ pub struct Step {
     pub loss: Option<f64>,
     /// The accuracy on held-out samples in `[0, 1]`, where it was measured after this step.
     pub accuracy: Option<f64>,
+    /// The number of samples in this step, for the ledger; [`FreezeTraining::forward`] knows it by itself.
+    pub samples: Option<usize>,
 }
 
 impl From<usize> for Step {
@@ -56,11 +84,17 @@ pub struct FreezeTraining<M> {
     layers: Layers,
     probe: Probe<M>,
     policy: Box<dyn FreezePolicy>,
+    watched: Watched,
     schedule: CheckpointSchedule,
     measure: Measure,
+    measure_at_most: Option<f64>,
     path: Option<PathBuf>,
+    /// Whether the folder may hold the beginning of this run.
+    going_on: bool,
     info: RunInfo,
     history: History,
+    cache: Option<Arc<Mutex<PrefixCache>>>,
+    thawed: Option<Range<usize>>,
     /// What there is while training goes on.
     going: Option<Going>,
 }
@@ -70,9 +104,19 @@ struct Going {
     /// The steps at which to check.
     due: Vec<usize>,
     clock: Clock,
-    since_check: SinceCheck,
+    told: Told,
+    gradients: GradientSums,
+    weights: Option<Weights>,
     /// Each layer at the previous check; none for a frozen layer.
     previous: Vec<Option<Prepared>>,
+    spending: Spending,
+    /// Inputs that went through [`FreezeTraining::forward`] since the last step, and whether the cache
+    /// served them.
+    forwarded: Option<(usize, bool)>,
+    /// Seconds of training up to the previous check.
+    trained_before: f64,
+    /// The notice that the cache has switched itself off was written.
+    cache_off_told: bool,
 }
 
 impl<M: Module> FreezeTraining<M> {
@@ -108,13 +152,18 @@ impl<M: Module> FreezeTraining<M> {
                 settings: Default::default(),
                 outcome: None,
             },
+            watched: policy.watches(),
             layers,
             probe,
             policy: Box::new(policy),
             schedule: CheckpointSchedule::Fractions((0..=20).map(|i| i as f64 / 20.0).collect()),
             measure,
+            measure_at_most: None,
             path: None,
+            going_on: false,
             history: History::new(names, length),
+            cache: None,
+            thawed: None,
             going: None,
         }
     }
@@ -129,6 +178,34 @@ impl<M: Module> FreezeTraining<M> {
     pub fn measured_by(mut self, measure: Measure) -> Self {
         self.info.measure = measure.to_string();
         self.measure = measure;
+        self
+    }
+
+    /// Passes a check over while measuring has taken more than this share of the training time, the first
+    /// and the last check aside.
+    ///
+    /// What is measured then depends on the clock: a seed no longer gives the same run twice.
+    pub fn measure_at_most(mut self, share: f64) -> Self {
+        self.measure_at_most = Some(share);
+        self
+    }
+
+    /// Watches this besides what the policy asks for, so that other policies can be tried on the history.
+    pub fn watching(mut self, watched: Watched) -> Self {
+        self.watched = self.watched.and(watched);
+        self
+    }
+
+    /// Keeps the outputs of frozen layers here, for [`forward`](Self::forward).
+    pub fn caching(mut self, cache: PrefixCache) -> Self {
+        self.cache = Some(Arc::new(Mutex::new(cache)));
+        self
+    }
+
+    /// Floating-point operations of each layer's forward for one sample, from the input up, in place of the
+    /// estimate from the shapes of parameters and taps ([`Layers::estimated_flops`]).
+    pub fn forward_flops(mut self, flops: impl IntoIterator<Item = f64>) -> Self {
+        self.info.forward_flops = Some(flops.into_iter().collect());
         self
     }
 
@@ -148,40 +225,101 @@ impl<M: Module> FreezeTraining<M> {
         Ok(self)
     }
 
+    /// Keeps the run in this folder, and goes on with the run that it holds, if it holds one: then call
+    /// [`resume`](Self::resume) in place of [`start`](Self::start), which would begin it anew.
+    pub fn going_on_in(mut self, path: impl Into<PathBuf>) -> Self {
+        self.path = Some(path.into());
+        self.going_on = true;
+        self
+    }
+
     /// Looks at the untrained model: checks that every layer has its tap, makes the run folder, and
     /// does the check of step 0 if the schedule has one.
     ///
     /// Errors: `TapMissing` with the taps that fired; whatever the probe, the schedule or the folder
     /// have to say.
     pub fn start(&mut self, model: &M) -> Result<(), Error> {
-        let due = self.schedule.due(&self.history.length())?;
+        let due = self.due()?;
         let mut clock = Clock::start();
-        let activations = self.probe.activations(model)?;
-        self.expect_taps(&activations)?;
-        self.info.probe.samples = activations
-            .iter()
-            .map(|layer| layer.shape()[0])
-            .max()
-            .unwrap_or(0);
-        if self.info.device.is_empty() {
-            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
-            self.info.device = devices.join(", ");
-        }
-        let folder = self
-            .path
-            .as_ref()
-            .map(|path| RunFolder::create(path, self.info.clone()));
+        let activations = self.look(model)?;
+        let folder = match (&self.path, self.going_on) {
+            (Some(path), true) if RunFolder::is_run(path) => {
+                Some(RunFolder::restart(path, self.info.clone())?)
+            }
+            (Some(path), _) => Some(RunFolder::create(path, self.info.clone())?),
+            (None, _) => None,
+        };
         let check_now = due.first() == Some(&0);
         clock.measured();
-        self.going = Some(Going {
-            folder: folder.transpose()?,
-            due,
-            clock,
-            since_check: SinceCheck::default(),
-            previous: vec![None; self.layers.len()],
-        });
+        self.go(folder, due, clock, Told::default(), Ledger::default());
         if check_now {
-            self.check(activations, 0)?;
+            self.check(model, activations, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the run in the folder of [`going_on_in`](Self::going_on_in), with a model that was saved
+    /// in it, and tells after which step it was saved: freezes at once what was frozen then, takes up the
+    /// history up to there, and compares the next check with the last.
+    ///
+    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. None when the folder
+    /// knows nothing of it. Errors: `OtherRun`, and as for `start`.
+    pub fn resume(&mut self, model: M) -> Result<Option<(M, usize)>, Error> {
+        let Some(path) = self.path.clone() else {
+            return Ok(None);
+        };
+        let fingerprint = fingerprint(&model)?;
+        let saved = RunFolder::saved::<Saved>(&path)?;
+        let Some(saved) = saved.into_iter().rfind(|saved| saved.model == fingerprint) else {
+            return Ok(None);
+        };
+        let due = self.due()?;
+        self.loaded(&model);
+        let activations = self.look(&model)?;
+        let device = activations.iter().next().map(|layer| layer.device());
+        let (folder, checks) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
+        for check in checks {
+            self.history.push(check);
+        }
+        let last = self.history.latest().cloned();
+        let last = last.unwrap_or_default();
+        let clock = Clock::resume([
+            last.training_seconds,
+            last.measuring_seconds,
+            last.cpu_seconds.unwrap_or_default(),
+        ]);
+        let ledger = last.ledger.unwrap_or_default();
+        self.go(Some(folder), due, clock, saved.told, ledger);
+        if let (Some(device), false) = (device, self.history.checks().is_empty()) {
+            let before = Run::open(&path)?.activations(last.step, &device)?;
+            let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+            for (layer, name) in names.iter().enumerate().skip(last.frozen) {
+                let prepared = self.prepared(&before, name, last.step)?.ok();
+                self.going.as_mut().expect("made above").previous[layer] = prepared;
+            }
+        }
+        let going = self.going.as_mut().expect("made above");
+        if self.watched.weights && last.step == saved.step {
+            going.weights = Some(Weights::of(&model));
+        }
+        Ok(Some((freeze(model, &self.layers, last.frozen), saved.step)))
+    }
+
+    /// Takes up the ids of a model that has been loaded.
+    pub(crate) fn loaded(&mut self, model: &M) {
+        self.layers = self.layers.of_loaded(model);
+    }
+
+    /// Notes that the model is being saved after so many steps, so that [`resume`](Self::resume) knows it.
+    pub fn note_saved(&self, model: &M, step: usize) -> Result<(), Error> {
+        if let Some(going) = &self.going
+            && let Some(folder) = &going.folder
+        {
+            folder.note_saved(&Saved {
+                model: fingerprint(model)?,
+                step,
+                told: going.told.clone(),
+            })?;
         }
         Ok(())
     }
@@ -192,30 +330,119 @@ impl<M: Module> FreezeTraining<M> {
     /// called. Errors: `Diverged` when the loss or an activation is not finite; the run folder then
     /// says so and keeps everything before.
     pub fn after_step(&mut self, model: M, step: impl Into<Step>) -> Result<M, Error> {
-        let step = step.into();
-        if self.going.is_none() {
-            self.start(&model)?;
+        let before = self.frozen();
+        let after = self.observe(&model, step.into())?;
+        Ok(change(model, &self.layers, before, after))
+    }
+
+    /// Whether [`after_step`](Self::after_step) would look at the model after this step.
+    pub(crate) fn is_due(&self, step: usize) -> bool {
+        let Some(going) = &self.going else {
+            return true;
+        };
+        if going.due.binary_search(&step).is_err() {
+            return false;
         }
+        let Some(share) = self.measure_at_most else {
+            return true;
+        };
+        let outer = step == 0 || going.due.last() == Some(&step);
+        let checks = self.history.checks().len().max(1) as f64;
+        let measured = going.clock.measuring_seconds();
+        outer || measured + measured / checks <= share * going.clock.training_seconds_now()
+    }
+
+    /// Notes the step and does a check if one is due; gives how many layers shall be frozen from now on.
+    pub(crate) fn observe(&mut self, model: &M, step: Step) -> Result<usize, Error> {
+        if self.going.is_none() {
+            self.start(model)?;
+        }
+        let frozen = self.frozen();
+        let due = self.is_due(step.step);
         let going = self.going.as_mut().expect("started above");
-        going.since_check.add(&step);
+        going.told.add(&step);
+        let (samples, cached) = match going.forwarded.take() {
+            Some((samples, cached)) => (Some(samples), cached),
+            None => (step.samples, false),
+        };
+        going.spending.step(samples, frozen, cached);
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
-        if going.due.binary_search(&step.step).is_err() {
-            return Ok(model);
+        if !due {
+            return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
         for device in model.devices().iter() {
             let _ = device.sync();
         }
         going.clock.trained();
-        let activations = self.probe.activations(&model)?;
-        let frozen_before = self.frozen();
-        let frozen = self.check(activations, step.step)?;
-        match frozen > frozen_before {
-            true => Ok(freeze(model, &self.layers, frozen)),
-            false => Ok(model),
+        let activations = self.probe.activations(model)?;
+        self.check(model, activations, step.step)
+    }
+
+    /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
+    /// [watches](FreezePolicy::watches) gradients needs them.
+    pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
+        if let (true, Some(going)) = (self.watched.gradients, &mut self.going) {
+            going.gradients.add(model, gradients);
         }
+    }
+
+    /// The forward of a training step, with the frozen layers' outputs taken from the cache where they are
+    /// kept ([`caching`](Self::caching)).
+    ///
+    /// `keys` say which input each row of the batch is; `inputs` gives the rows with these indices and is
+    /// asked only for those that are needed.
+    pub fn forward<const D: usize>(
+        &mut self,
+        model: &M,
+        keys: &[InputKey],
+        inputs: impl Fn(&[usize]) -> Tensor<D>,
+    ) -> Features
+    where
+        M: Layered,
+    {
+        let epoch = keys.len() * self.history.length().steps_per_epoch;
+        let frozen = self.frozen();
+        let prefix = self
+            .cache
+            .as_ref()
+            .and_then(|cache| lock(cache).prefix(model, frozen, keys, epoch, &inputs));
+        self.forwarded(keys.len(), prefix.is_some());
+        match prefix {
+            Some(prefix) => model.run(frozen..model.depth(), prefix),
+            None => {
+                let all: Vec<usize> = (0..keys.len()).collect();
+                model.run(0..model.depth(), Features::new(inputs(&all)))
+            }
+        }
+    }
+
+    /// Notes the inputs of a step's forward.
+    pub(crate) fn forwarded(&mut self, inputs: usize, cached: bool) {
+        if let Some(going) = &mut self.going {
+            let (before, _) = going.forwarded.unwrap_or_default();
+            going.forwarded = Some((before + inputs, cached));
+        }
+    }
+
+    /// Operations of each layer's forward for one sample, once they are known.
+    #[cfg(feature = "train")]
+    pub(crate) fn flops(&self) -> Option<&[f64]> {
+        self.info.forward_flops.as_deref()
+    }
+
+    /// The cache of frozen layers' outputs.
+    #[cfg(feature = "train")]
+    pub(crate) fn cache(&self) -> Option<Arc<Mutex<PrefixCache>>> {
+        self.cache.clone()
+    }
+
+    /// The layers that the last check thawed; the second call gives none. Their momentum is that of the day they
+    /// froze until [`forget_state`](crate::forget_state) takes it away.
+    pub fn take_thawed(&mut self) -> Option<Range<usize>> {
+        self.thawed.take()
     }
 
     /// Runs `work`, such as a test on held-out samples, without counting its time as training.
@@ -239,17 +466,20 @@ impl<M: Module> FreezeTraining<M> {
     ) -> Result<Outcome, Error> {
         let latest = self.history.checks().iter().rev();
         let accuracy = latest.filter_map(|check| check.accuracy).next();
+        let frozen = self.frozen();
         let mut going = self.going.as_mut();
-        if let Some(going) = &mut going {
+        let ledger = going.as_mut().map(|going| {
             going.clock.trained();
-        }
+            going.account(frozen, self.cache.as_deref());
+            going.spending.ledger().clone()
+        });
         let outcome = Outcome {
             status,
             step,
             training_seconds: going.as_ref().map_or(0.0, |g| g.clock.training_seconds()),
             measuring_seconds: going.as_ref().map_or(0.0, |g| g.clock.measuring_seconds()),
-            cpu_seconds: None,
-            ledger: None,
+            cpu_seconds: going.as_ref().map(|going| going.clock.processor_seconds()),
+            ledger: ledger.filter(|ledger| *ledger != Ledger::default()),
             accuracy: tested.map(|tested| tested.accuracy).or(accuracy),
             test_samples: tested.map(|tested| tested.samples),
         };
@@ -274,38 +504,130 @@ impl<M: Module> FreezeTraining<M> {
         self.path.as_deref()
     }
 
-    fn expect_taps(&self, activations: &Activations) -> Result<(), Error> {
+    /// The layers, from the input up.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The steps at which to check.
+    fn due(&self) -> Result<Vec<usize>, Error> {
+        let length = self.history.length();
+        let mut due = self.schedule.due(&length)?;
+        let wanted = self.policy.wanted_steps(self.layers.len(), length);
+        due.extend(wanted.into_iter().filter(|step| *step <= length.steps));
+        due.sort_unstable();
+        due.dedup();
+        Ok(due)
+    }
+
+    /// The first look at a model: every layer has its tap, and what the run folder says of it is known.
+    fn look(&mut self, model: &M) -> Result<Activations, Error> {
+        let activations = self.probe.activations(model)?;
         let fired: Vec<&str> = activations.names().collect();
-        match self.layers.names().find(|name| !fired.contains(name)) {
-            None => Ok(()),
-            Some(layer) => Err(Error::TapMissing {
+        if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
+            return Err(Error::TapMissing {
                 layer: layer.to_string(),
                 fired: fired.join(", "),
-            }),
+            });
         }
+        let rows = activations.iter().map(|layer| layer.shape()[0]);
+        self.info.probe.samples = rows.max().unwrap_or(0);
+        if self.info.device.is_empty() {
+            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
+            self.info.device = devices.join(", ");
+        }
+        match &self.info.forward_flops {
+            Some(flops) if flops.len() != self.layers.len() => {
+                return Err(Error::FlopsDiffer {
+                    given: flops.len(),
+                    layers: self.layers.len(),
+                });
+            }
+            Some(_) => {}
+            None => {
+                let shapes = self.probe.shapes(model)?;
+                self.info.forward_flops = Some(self.layers.estimated_flops(&shapes));
+            }
+        }
+        Ok(activations)
+    }
+
+    /// Training begins or goes on.
+    fn go(
+        &mut self,
+        folder: Option<RunFolder>,
+        due: Vec<usize>,
+        clock: Clock,
+        told: Told,
+        ledger: Ledger,
+    ) {
+        self.going = Some(Going {
+            folder,
+            due,
+            trained_before: clock.training_seconds(),
+            clock,
+            told,
+            gradients: GradientSums::default(),
+            weights: None,
+            previous: vec![None; self.layers.len()],
+            spending: Spending::new(self.info.forward_flops.clone(), ledger),
+            forwarded: None,
+            cache_off_told: false,
+        });
+    }
+
+    /// How far each layer's weights moved since the previous check; keeps them for the next.
+    fn weight_change(&mut self, model: &M) -> Vec<Option<f64>> {
+        let going = self.going.as_mut().expect("a check follows the start");
+        if !self.watched.weights {
+            return Vec::new();
+        }
+        let now = Weights::of(model);
+        let change = match &going.weights {
+            Some(before) => now.change_since(before, &self.layers),
+            None => vec![None; self.layers.len()],
+        };
+        going.weights = Some(now);
+        change
     }
 
     /// Measures, keeps, decides and writes. Returns how many layers shall be frozen from now on.
-    fn check(&mut self, activations: Activations, step: usize) -> Result<usize, Error> {
+    fn check(&mut self, model: &M, activations: Activations, step: usize) -> Result<usize, Error> {
         let frozen = self.frozen();
-        let (similarity, warnings) = self.compare(&activations, frozen, step)?;
+        let (similarity, mut warnings) = self.compare(&activations, frozen, step)?;
+        let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
-        let since = std::mem::take(&mut going.since_check);
+        let told = going.account(frozen, self.cache.as_deref());
+        going.spending.probed(self.info.probe.samples);
+        let gradients = match self.watched.gradients {
+            true => going.gradients.take(&self.layers),
+            false => Vec::new(),
+        };
+        let off = self.cache.as_ref();
+        let off = off.and_then(|cache| lock(cache).switched_off().map(str::to_string));
+        if let (Some(why), false) = (off, going.cache_off_told) {
+            warnings.push(format!(
+                "the outputs of frozen layers are no longer kept: {why}"
+            ));
+            going.cache_off_told = true;
+        }
         if let Some(folder) = &going.folder {
             folder.save(step, &activations)?;
         }
         self.history.push(Check {
             step,
             epoch: self.history.length().epoch(step),
-            learning_rate: since.learning_rate.mean(),
+            learning_rate: told.learning_rate.value(),
             training_seconds: going.clock.training_seconds(),
-            measuring_seconds: 0.0,
-            loss: since.loss.mean(),
-            accuracy: since.accuracy,
+            loss: told.loss.value(),
+            accuracy: told.accuracy,
             similarity,
+            gradients,
+            weight_change,
             frozen,
             decided: frozen,
             warnings,
+            ledger: Some(going.spending.ledger().clone()),
             ..Check::default()
         });
         let decided = self
@@ -317,19 +639,29 @@ impl<M: Module> FreezeTraining<M> {
         latest.decided = decided;
         latest.reason = reason;
         if !self.policy.is_dry_run() {
-            latest.frozen = frozen.max(decided);
+            latest.frozen = match self.policy.thaws() {
+                true => decided,
+                false => frozen.max(decided),
+            };
         }
         going.clock.measured();
         latest.measuring_seconds = going.clock.measuring_seconds();
-        let frozen = latest.frozen;
+        latest.cpu_seconds = Some(going.clock.processor_seconds());
+        let now_frozen = latest.frozen;
         if let Some(folder) = &mut going.folder {
             folder.append(latest)?;
         }
-        for converged in going.previous.iter_mut().take(frozen) {
+        for converged in going.previous.iter_mut().take(now_frozen) {
             *converged = None;
         }
+        if now_frozen < frozen {
+            self.thawed = Some(now_frozen..frozen);
+            if let Some(cache) = &self.cache {
+                lock(cache).clear();
+            }
+        }
         going.clock.measured();
-        Ok(frozen)
+        Ok(now_frozen)
     }
 
     /// The similarity of each layer to itself at the previous check, and what makes it less believable.
@@ -406,37 +738,61 @@ impl<M: Module> FreezeTraining<M> {
     }
 }
 
-/// What the loop told since the last check.
-#[derive(Debug, Default)]
-struct SinceCheck {
-    learning_rate: Mean,
-    loss: Mean,
-    accuracy: Option<f64>,
-}
-
-impl SinceCheck {
-    fn add(&mut self, step: &Step) {
-        self.learning_rate.add(step.learning_rate);
-        self.loss.add(step.loss);
-        self.accuracy = step.accuracy.or(self.accuracy);
+impl Going {
+    /// Enters into the ledger what was done since the previous check, and gives what was told since.
+    fn account(&mut self, frozen: usize, cache: Option<&Mutex<PrefixCache>>) -> Told {
+        let told = std::mem::take(&mut self.told);
+        let trained = self.clock.training_seconds();
+        let seconds = trained - self.trained_before;
+        self.trained_before = trained;
+        if told.steps > 0 {
+            self.spending.time(frozen, told.steps, seconds);
+        }
+        if let Some(cache) = cache {
+            self.spending.cache(lock(cache).counted());
+        }
+        told
     }
 }
 
-#[derive(Debug, Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
+/// The lock of something that is whole at any moment, also after a panic of its last holder.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Mean {
-    fn add(&mut self, value: Option<f64>) {
-        if let Some(value) = value {
-            self.sum += value;
-            self.count += 1;
+/// A model that was saved in the middle of a run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    /// The fingerprint of its weights.
+    model: String,
+    /// Optimiser steps done.
+    step: usize,
+    /// What had been told since the last check.
+    told: Told,
+}
+
+/// A number that tells models apart by the bits of their weights and running statistics.
+fn fingerprint<M: Module>(model: &M) -> Result<String, Error> {
+    struct Hashing {
+        hash: Xxh3,
+        problem: Option<String>,
+    }
+    impl ModuleVisitor for Hashing {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            match param.val().try_into_data() {
+                Ok(data) => self.hash.update(data.bytes()),
+                Err(error) => self.problem = Some(error.to_string()),
+            }
         }
     }
-
-    fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
+    let mut hashing = Hashing {
+        hash: Xxh3::new(),
+        problem: None,
+    };
+    // `valid()` counts in what batch norm keeps aside.
+    model.valid().visit(&mut hashing);
+    match hashing.problem {
+        Some(problem) => Err(Error::Unreadable { problem }),
+        None => Ok(format!("{:032x}", hashing.hash.digest128())),
     }
 }

@@ -1,4 +1,4 @@
-use frostline_activations::{Check, Length};
+use frostline_activations::{Check, Length, Run};
 
 /// What every check saw, up to the one that is being decided.
 #[derive(Clone, Debug)]
@@ -15,6 +15,15 @@ impl History {
             layers: layers.into_iter().collect(),
             length,
             checks: Vec::new(),
+        }
+    }
+
+    /// The history of a recorded run.
+    pub fn of(run: &Run) -> Self {
+        History {
+            layers: run.info.layers.clone(),
+            length: run.info.length,
+            checks: run.history.clone(),
         }
     }
 
@@ -59,12 +68,19 @@ impl History {
         self.latest().map_or(0, |check| check.frozen)
     }
 
-    /// The same training from the check with this index on, as if nothing had been seen before.
+    /// The same training from the check with this index on, as if nothing had been seen before: what that
+    /// check compared with earlier ones is not known.
     pub fn since(&self, check: usize) -> History {
+        let mut checks = self.checks[check.min(self.checks.len())..].to_vec();
+        if let Some(first) = checks.first_mut() {
+            first.similarity.fill(None);
+            first.gradients.fill(None);
+            first.weight_change.fill(None);
+        }
         History {
             layers: self.layers.clone(),
             length: self.length,
-            checks: self.checks[check.min(self.checks.len())..].to_vec(),
+            checks,
         }
     }
 

@@ -13,6 +13,10 @@ use burn::tensor::Tensor;
 ///
 /// # #[derive(Module, Debug)] struct Net { block1: Linear, block2: Linear, head: Linear }
 /// impl Layered for Net {
+///     fn depth(&self) -> usize {
+///         3
+///     }
+///
 ///     fn run(&self, layers: Range<usize>, x: Features) -> Features {
 ///         layers.fold(x, |x, layer| {
 ///             let x: Tensor<2> = x.tensor();
@@ -27,11 +31,14 @@ use burn::tensor::Tensor;
 ///
 /// impl Net {
 ///     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-///         self.run(0..3, Features::new(x)).tensor()
+///         self.run(0..self.depth(), Features::new(x)).tensor()
 ///     }
 /// }
 /// ```
 pub trait Layered {
+    /// The number of layers.
+    fn depth(&self) -> usize;
+
     /// Runs these layers, numbered from the input up as in [`Layers`](crate::Layers), on what goes into the
     /// first of them, and gives what comes out of the last.
     ///
@@ -54,6 +61,24 @@ impl Features {
             shape: tensor.dims().to_vec(),
             flat: tensor.reshape([-1]),
         }
+    }
+
+    /// Rows of this shape, flattened.
+    pub(crate) fn from_rows(rows: Tensor<2>, shape: &[usize]) -> Self {
+        Features {
+            shape: std::iter::once(rows.dims()[0])
+                .chain(shape.iter().copied())
+                .collect(),
+            flat: rows.reshape([-1]),
+        }
+    }
+
+    /// Each sample flattened to a row, without its autodiff graph.
+    pub(crate) fn rows(self) -> Tensor<2> {
+        let rows = self.shape[0];
+        self.flat
+            .without_autodiff()
+            .reshape([rows, self.shape[1..].iter().product()])
     }
 
     /// The shape, samples first.

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 
@@ -13,8 +15,11 @@ pub struct Layers {
 #[derive(Clone, Debug)]
 struct Layer {
     name: String,
-    /// Its tensors, running statistics and training flags.
+    /// Its tensors, running statistics and training flags, and their paths in the model.
     ids: Vec<ParamId>,
+    paths: Vec<String>,
+    /// The shapes of its tensors.
+    shapes: Vec<Vec<usize>>,
 }
 
 impl Layers {
@@ -65,6 +70,20 @@ impl Layers {
         assign(&parts(model), layers)
     }
 
+    /// The same layers in a model of the same parts: a model that has been loaded has the ids of the one that was
+    /// saved.
+    pub fn of_loaded<M: Module>(&self, model: &M) -> Self {
+        let mut layers = self.clone();
+        for part in parts(model) {
+            for layer in &mut layers.layers {
+                if let Some(at) = layer.paths.iter().position(|path| *path == part.path) {
+                    layer.ids[at] = part.id;
+                }
+            }
+        }
+        layers
+    }
+
     /// The layers' names, from the input up.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().map(|layer| layer.name.as_str())
@@ -83,8 +102,49 @@ impl Layers {
     /// Everything that belongs to the lowest `count` layers: parameters, running statistics and
     /// training flags, by their exact ids.
     pub fn lowest(&self, count: usize) -> ParamGroup {
-        let lowest = self.layers.iter().take(count);
-        ParamGroup::from_ids(lowest.flat_map(|layer| layer.ids.clone()).collect())
+        self.group(0..count)
+    }
+
+    /// Everything that belongs to these layers, numbered from the input up; those beyond the last are passed
+    /// over.
+    pub fn group(&self, layers: Range<usize>) -> ParamGroup {
+        ParamGroup::from_ids(self.ids(layers).collect())
+    }
+
+    /// The ids of everything that belongs to these layers.
+    pub(crate) fn ids(&self, layers: Range<usize>) -> impl Iterator<Item = ParamId> {
+        let within = self.layers.iter().take(layers.end).skip(layers.start);
+        within.flat_map(|layer| layer.ids.iter().copied())
+    }
+
+    /// Floating-point operations of each layer's forward for one sample, from the shapes of its parameters
+    /// and of what it puts out, each `(name, shape)`, samples first.
+    ///
+    /// # Formula
+    ///
+    /// `Σ 2 · |W| · positions` over its weights: a matrix meets every vector of the output, `positions`
+    /// being the dimensions between sample and neuron; a kernel meets every place of the output map.
+    /// Where a pool follows a convolution in the same layer the output is smaller than what the kernel
+    /// went over, and this counts too little: give the numbers to
+    /// [`FreezeTraining::forward_flops`](crate::FreezeTraining::forward_flops) then.
+    pub fn estimated_flops(&self, outputs: &[(String, Vec<usize>)]) -> Vec<f64> {
+        let flops = |layer: &Layer| {
+            let output = outputs.iter().find(|(name, _)| *name == layer.name);
+            let output = output.map_or(&[] as &[usize], |(_, shape)| shape);
+            let weights = layer.shapes.iter().filter(|shape| shape.len() >= 2);
+            let each = weights.map(|weight| {
+                let positions: usize = match (weight.len(), output.len()) {
+                    // `[sample, channel, place..]` under a kernel `[out, in, place..]`.
+                    (kernel @ 3.., rank) if kernel == rank => output[2..].iter().product(),
+                    // `[sample, position.., neuron]` under a matrix.
+                    (2, 3) => output[1],
+                    _ => 1,
+                };
+                2.0 * (weight.iter().product::<usize>() * positions) as f64
+            });
+            each.sum()
+        };
+        self.layers.iter().map(flops).collect()
     }
 }
 
@@ -95,6 +155,8 @@ struct Part {
     /// The field of the model, or the element of the field, that it is in.
     field: String,
     id: ParamId,
+    /// Of a tensor.
+    shape: Vec<usize>,
     is_tensor: bool,
 }
 
@@ -143,6 +205,8 @@ fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
         .map(|(name, _)| Layer {
             name: name.to_string(),
             ids: Vec::new(),
+            paths: Vec::new(),
+            shapes: Vec::new(),
         })
         .collect();
     let mut before = 0;
@@ -157,6 +221,10 @@ fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
             return Err(in_two_layers(part, layers[first].0, layers[owner].0));
         }
         assigned[owner].ids.push(part.id);
+        assigned[owner].paths.push(part.path.clone());
+        assigned[owner]
+            .shapes
+            .extend(part.is_tensor.then(|| part.shape.clone()));
         before = owner;
     }
     Ok(Layers { layers: assigned })
@@ -193,7 +261,7 @@ struct Collector {
 }
 
 impl Collector {
-    fn add(&mut self, id: ParamId, is_tensor: bool) {
+    fn add(&mut self, id: ParamId, shape: Option<Vec<usize>>) {
         let names: Vec<&str> = self.stack.iter().map(|(name, _)| name.as_str()).collect();
         let in_sequence = |kind: &str| matches!(kind, "Vec" | "Array" | "Tuple");
         let depth = match self.stack.get(1) {
@@ -204,7 +272,8 @@ impl Collector {
             path: names.join("."),
             field: names[..depth.min(names.len())].join("."),
             id,
-            is_tensor,
+            is_tensor: shape.is_some(),
+            shape: shape.unwrap_or_default(),
         });
     }
 }
@@ -220,18 +289,18 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add(param.id, true);
+        self.add(param.id, Some(param.lazy_shape().to_vec()));
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.add(param.id, true);
+        self.add(param.id, Some(param.lazy_shape().to_vec()));
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.add(param.id, true);
+        self.add(param.id, Some(param.lazy_shape().to_vec()));
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.add(flag.id, false);
+        self.add(flag.id, None);
     }
 }

@@ -36,14 +36,29 @@ mod freezing;
 mod history;
 mod layered;
 mod layers;
+#[cfg(feature = "train")]
+mod learner;
+mod optimizer_state;
 mod policy;
+mod prefix_cache;
+mod simulate;
+mod spending;
+mod watching;
 
 pub use error::Error;
-pub use freezing::{FreezeTraining, Step, Tested, freeze};
+pub use freezing::{FreezeTraining, Step, Tested, freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
-pub use policy::{Converged, DryRun, FreezePolicy, Linear, Never, Watched};
+#[cfg(feature = "train")]
+pub use learner::{FreezeMetric, FreezeMetrics, Handle, Wrapped, forward_above_frozen};
+pub use optimizer_state::forget_state;
+pub use policy::{
+    AtMost, Converged, Cubic, DryRun, FreezePolicy, Geometric, GradNorm, Linear, Never,
+    PolicyConfig, Replay, ThawOnLrDrop, Warmup, Watched, WeightDelta,
+};
+pub use prefix_cache::{Counted, InputKey, PrefixCache};
+pub use simulate::{CostShares, Simulated, simulate};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};

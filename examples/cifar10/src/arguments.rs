@@ -98,6 +98,7 @@ impl Arguments {
         let converged = Converged {
             threshold: self.threshold,
             patience: self.patience as usize,
+            ..Converged::default()
         };
         let policy: Box<dyn FreezePolicy> = match self.policy {
             Policy::Converged => Box::new(converged),

@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let policy = Converged {
         threshold: 0.005,
         patience: 2,
+        ..Converged::default()
     };
     let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, policy, Length::steps(STEPS));
 

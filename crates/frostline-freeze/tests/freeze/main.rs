@@ -1,7 +1,13 @@
 //! Layers, policies and training with Freeze Training.
 
+mod cache;
 mod frozen;
+mod histories;
 mod layers;
 mod nets;
 mod policies;
+mod policies_by_name;
+mod policies_composed;
+mod policies_from_papers;
+mod simulated;
 mod training;

@@ -4,10 +4,11 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use frostline_activations::Tap;
 use frostline_freeze::{
-    CheckpointSchedule, FreezePolicy, FreezeTraining, Layers, Length, Probe, Step,
+    CheckpointSchedule, Features, FreezePolicy, FreezeTraining, Layered, Layers, Length, Probe,
+    Step,
 };
 
 /// Linear map, batch norm, rectifier and dropout.
@@ -60,10 +61,25 @@ impl Net {
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.block1.forward(x).tap("block1");
-        let x = self.block2.forward(x).tap("block2");
-        let x = self.block3.forward(x).tap("block3");
-        self.head.forward(x).tap("head")
+        self.run(0..self.depth(), Features::new(x)).tensor()
+    }
+}
+
+impl Layered for Net {
+    fn depth(&self) -> usize {
+        4
+    }
+
+    fn run(&self, layers: std::ops::Range<usize>, x: Features) -> Features {
+        layers.fold(x, |x, layer| {
+            let x = x.tensor();
+            Features::new(match layer {
+                0 => self.block1.forward(x).tap("block1"),
+                1 => self.block2.forward(x).tap("block2"),
+                2 => self.block3.forward(x).tap("block3"),
+                _ => self.head.forward(x).tap("head"),
+            })
+        })
     }
 }
 
@@ -71,6 +87,14 @@ impl Net {
 pub(crate) fn samples(count: usize, seed: u64, device: &Device) -> Tensor<2> {
     device.seed(seed);
     Tensor::random([count, INPUTS], Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Rows of the data, on the device that trains.
+pub(crate) fn rows(data: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
+    let indices: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    let indices =
+        Tensor::<1, Int>::from_data(TensorData::new(indices, [rows.len()]), &Device::flex());
+    Tensor::from_inner(data.clone().select(0, indices))
 }
 
 /// One step towards sums of the inputs, on samples of this seed.

@@ -1,35 +1,8 @@
 //! Policies on histories written by hand.
 
-use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, History, Length, Linear, Never};
+use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, Linear, Never};
 
-const LAYERS: usize = 6;
-
-fn history(checks: impl IntoIterator<Item = Check>) -> History {
-    let names = (1..=LAYERS).map(|layer| format!("block{layer}"));
-    let mut history = History::new(names, Length::steps(100));
-    for check in checks {
-        history.push(check);
-    }
-    history
-}
-
-fn at(step: usize) -> Check {
-    Check {
-        step,
-        similarity: vec![None; LAYERS],
-        ..Check::default()
-    }
-}
-
-/// A check at which these were the changes of the lowest layers, and the rest changed by a half.
-fn changed(step: usize, rate: f64, changes: &[f64]) -> Check {
-    let all = changes.iter().copied().chain(std::iter::repeat(0.5));
-    Check {
-        learning_rate: Some(rate),
-        similarity: all.take(LAYERS).map(|change| Some(1.0 - change)).collect(),
-        ..at(step)
-    }
-}
+use crate::histories::{LAYERS, at, changed, history};
 
 #[test]
 fn the_linear_schedule_freezes_layer_i_of_l_at_i_over_l_of_the_time() {
@@ -74,6 +47,7 @@ fn converged_freezes_the_longest_prefix_that_was_still_for_long_enough() {
     let policy = Converged {
         threshold: 0.02,
         patience: 2,
+        ..Converged::default()
     };
     let frozen = |checks: &[Check]| policy.frozen_layers(&history(checks.to_vec()));
     let still = |step| changed(step, 0.1, &[0.01, 0.019, 0.03, 0.01]);
@@ -103,6 +77,7 @@ fn converged_tells_a_layer_that_is_still_from_a_learning_rate_that_has_fallen() 
     let policy = Converged {
         threshold: 0.02,
         patience: 1,
+        ..Converged::default()
     };
     let fast = changed(10, 0.1, &[0.05]);
     // A fifth of the change at a fifth of the rate: not converged.
@@ -139,6 +114,7 @@ fn a_policy_says_why_and_what_it_is() {
     let policy = Converged {
         threshold: 0.02,
         patience: 1,
+        ..Converged::default()
     };
     let checks = history([changed(10, 0.1, &[0.01, 0.05])]);
     assert_eq!(

@@ -1,0 +1,138 @@
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::freezing::lock;
+use crate::{Features, FreezeTraining, InputKey, Layered, PrefixCache};
+
+/// The forward of a training step that enters above the frozen layers, their outputs taken from the cache, when a
+/// [`Wrapped`](crate::Wrapped) model runs the step; the plain forward anywhere else.
+///
+/// `keys` say which input each row of the batch is; `inputs` gives the rows with these indices and is asked
+/// only for those that are needed.
+///
+/// ```no_run
+/// # use burn::{module::Module, nn::loss::CrossEntropyLoss, tensor::{Int, Tensor}};
+/// # use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
+/// # use frostline_freeze::{InputKey, Layered, forward_above_frozen};
+/// # #[derive(Clone)] struct Batch { images: Tensor<4>, labels: Tensor<1, Int>, keys: Vec<InputKey> }
+/// # fn rows(images: &Tensor<4>, rows: &[usize]) -> Tensor<4> { images.clone() }
+/// # fn example<Net: Module + Layered>(net: &Net, loss: CrossEntropyLoss, batch: Batch) -> Tensor<1> {
+/// // In the model's TrainStep:
+/// let logits = forward_above_frozen(net, &batch.keys, |asked| rows(&batch.images, asked));
+/// let loss = loss.forward(logits.tensor::<2>(), batch.labels);
+/// # loss }
+/// ```
+pub fn forward_above_frozen<M: Module + Layered, const D: usize>(
+    model: &M,
+    keys: &[InputKey],
+    inputs: impl Fn(&[usize]) -> Tensor<D>,
+) -> Features {
+    let serving = SERVING.with_borrow(Clone::clone);
+    let prefix = serving.as_ref().and_then(|serving| {
+        let epoch = keys.len() * serving.steps_an_epoch;
+        let mut cache = lock(serving.cache.as_ref()?);
+        cache.prefix(model, serving.frozen, keys, epoch, &inputs)
+    });
+    SERVING.with_borrow_mut(|serving| {
+        if let Some(serving) = serving {
+            serving.inputs += keys.len();
+            serving.cached = prefix.is_some();
+        }
+    });
+    match (prefix, serving) {
+        (Some(prefix), Some(serving)) => model.run(serving.frozen..model.depth(), prefix),
+        _ => {
+            let all: Vec<usize> = (0..keys.len()).collect();
+            model.run(0..model.depth(), Features::new(inputs(&all)))
+        }
+    }
+}
+
+thread_local! {
+    static SERVING: RefCell<Option<Serving>> = const { RefCell::new(None) };
+}
+
+/// What a step that runs on this thread may take from.
+#[derive(Clone)]
+struct Serving {
+    cache: Option<Arc<Mutex<PrefixCache>>>,
+    frozen: usize,
+    steps_an_epoch: usize,
+    /// Inputs of this step so far, and whether they came from the cache.
+    inputs: usize,
+    cached: bool,
+}
+
+/// What the steps of all replicas were served.
+pub(super) struct Served {
+    cache: Option<Arc<Mutex<PrefixCache>>>,
+    steps_an_epoch: usize,
+    since: Mutex<Since>,
+}
+
+/// Since the last optimizer step.
+#[derive(Default)]
+struct Since {
+    inputs: usize,
+    cached: bool,
+    losses: (f64, usize),
+}
+
+impl Served {
+    pub(super) fn of<M: Module>(training: &FreezeTraining<M>) -> Self {
+        Served {
+            cache: training.cache(),
+            steps_an_epoch: training.history().length().steps_per_epoch,
+            since: Mutex::default(),
+        }
+    }
+
+    /// Runs a step that may take its frozen prefix from the cache.
+    pub(super) fn serve<T>(&self, frozen: usize, step: impl FnOnce() -> T) -> T {
+        SERVING.set(Some(Serving {
+            cache: self.cache.clone(),
+            frozen,
+            steps_an_epoch: self.steps_an_epoch,
+            inputs: 0,
+            cached: false,
+        }));
+        // A step that panics leaves nothing behind that the next one wouldn't set anew.
+        step()
+    }
+
+    /// A step has ended on this thread; `samples` were in its batch if it didn't say itself.
+    pub(super) fn stepped(&self, samples: Option<usize>) {
+        let serving = SERVING.take();
+        let (inputs, cached) = serving.map_or((0, false), |s| (s.inputs, s.cached));
+        let mut since = lock(&self.since);
+        since.inputs += match inputs {
+            0 => samples.unwrap_or(0),
+            inputs => inputs,
+        };
+        since.cached = cached;
+    }
+
+    pub(super) fn note_loss(&self, loss: f64) {
+        let mut since = lock(&self.since);
+        since.losses.0 += loss;
+        since.losses.1 += 1;
+    }
+
+    /// Tells the inputs of the steps since the last call.
+    pub(super) fn tell<M: Module>(&self, training: &mut FreezeTraining<M>) {
+        let mut since = lock(&self.since);
+        if since.inputs > 0 {
+            training.forwarded(since.inputs, since.cached);
+        }
+        since.inputs = 0;
+    }
+
+    /// The mean loss of the steps since the last call.
+    pub(super) fn take_loss(&self) -> Option<f64> {
+        let (sum, count) = std::mem::take(&mut lock(&self.since).losses);
+        (count > 0).then(|| sum / count as f64)
+    }
+}

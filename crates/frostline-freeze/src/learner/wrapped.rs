@@ -1,0 +1,277 @@
+use std::fmt::{Debug, Display, Formatter};
+use std::sync::Arc;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, ParamGroup};
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::Device;
+use burn::train::{InferenceStep, TrainOutput, TrainStep};
+
+use super::{Handle, Shared};
+use crate::freezing::{change, lock};
+use crate::{FreezeTraining, forget_state};
+
+/// A model that freezes itself while Burn's `Learner` trains it. See [`FreezeTraining::wrap`].
+///
+/// To everything else it is the model within: same parameters, same paths, same records.
+pub struct Wrapped<M: TrainStep> {
+    model: M,
+    /// Optimiser steps that this replica has done, and its frozen layers.
+    step: usize,
+    frozen: usize,
+    shared: Arc<Shared<M>>,
+}
+
+impl<M: Module + TrainStep> Wrapped<M> {
+    pub(super) fn new(training: FreezeTraining<M>, model: M) -> Self {
+        Wrapped {
+            shared: Arc::new(Shared::new(training, &model)),
+            model,
+            step: 0,
+            frozen: 0,
+        }
+    }
+
+    /// A hold on the freezing, to keep when the learner takes the model.
+    pub fn handle(&self) -> Handle<M> {
+        Handle(self.shared.clone())
+    }
+
+    /// The model within.
+    pub fn inner(&self) -> &M {
+        &self.model
+    }
+
+    /// Takes the model out.
+    pub fn into_inner(self) -> M {
+        self.model
+    }
+
+    /// Says how many samples a batch has, for the ledger. A model that enters above its frozen layers by
+    /// [`forward_above_frozen`](super::forward_above_frozen) needn't.
+    pub fn samples_a_batch(self, samples: usize) -> Self {
+        lock(&self.shared.options).samples = Some(samples);
+        self
+    }
+
+    /// Reads the loss of each step from the output, so that it is in the history; on a GPU that waits for every
+    /// step. A loss that is not finite ends the run.
+    pub fn reading_loss(self, loss: impl Fn(&M::Output) -> f64 + Send + 'static) -> Self {
+        lock(&self.shared.options).loss = Some(Box::new(loss));
+        self
+    }
+
+    /// Keeps what the optimizer remembers of layers that thaw, such as the momentum of the day they froze.
+    /// By default it is taken away.
+    pub fn keep_optimizer_state(self) -> Self {
+        lock(&self.shared.options).keep_state = true;
+        self
+    }
+
+    /// After the optimizer has done its step.
+    fn stepped(self, model: M, optimizer: &mut ModuleOptimizer, rate: f64) -> Self {
+        let step = self.step + 1;
+        let frozen = self.shared.observe(&model, step, rate);
+        let mut stepped = Wrapped {
+            model,
+            step,
+            frozen,
+            shared: self.shared,
+        };
+        if frozen == self.frozen {
+            return stepped;
+        }
+        let mut within = lock(&stepped.shared.within);
+        let layers = within.training.layers().clone();
+        stepped.model = change(stepped.model, &layers, self.frozen, frozen);
+        if frozen < self.frozen && !lock(&stepped.shared.options).keep_state {
+            match forget_state(optimizer.clone(), &layers, frozen..self.frozen) {
+                Ok(forgetful) => *optimizer = forgetful,
+                Err(error) => within.fail(error),
+            }
+        }
+        drop(within);
+        stepped
+    }
+}
+
+impl<M: Module + TrainStep> TrainStep for Wrapped<M> {
+    type Input = M::Input;
+    type Output = M::Output;
+
+    fn step(&self, item: M::Input) -> TrainOutput<M::Output> {
+        self.shared.start(&self.model);
+        let output = self
+            .shared
+            .served
+            .serve(self.frozen, || TrainStep::step(&self.model, item));
+        let options = lock(&self.shared.options);
+        self.shared.served.stepped(options.samples);
+        if let Some(loss) = &options.loss {
+            self.shared.served.note_loss(loss(&output.item));
+        }
+        output
+    }
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        lock(&self.shared.within)
+            .training
+            .gradients(&self.model, &gradients);
+        let base = rate.base();
+        let model = self.model.clone().optimize(optimizer, rate, gradients);
+        self.stepped(model, optimizer, base)
+    }
+
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        for (gradients, _) in &gradients.grads {
+            lock(&self.shared.within)
+                .training
+                .gradients(&self.model, gradients);
+        }
+        let base = rate.base();
+        let model = self
+            .model
+            .clone()
+            .optimize_multi(optimizer, rate, gradients);
+        self.stepped(model, optimizer, base)
+    }
+}
+
+impl<M: Module + TrainStep + InferenceStep> InferenceStep for Wrapped<M> {
+    type Input = <M as InferenceStep>::Input;
+    type Output = <M as InferenceStep>::Output;
+
+    fn step(&self, item: Self::Input) -> Self::Output {
+        InferenceStep::step(&self.model, item)
+    }
+}
+
+/// Transparent: every method is the model's own, but for loading and saving, where a run is taken up again.
+impl<M: Module + TrainStep> Module for Wrapped<M> {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.model.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.with(|model| model.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.with(|model| model.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        self.with(M::train)
+    }
+
+    fn valid(&self) -> Self {
+        self.clone().with(|model| model.valid())
+    }
+
+    fn materialize(self) -> Self {
+        self.with(M::materialize)
+    }
+
+    fn num_params(&self) -> usize {
+        self.model.num_params()
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.model.visit(visitor);
+    }
+
+    fn map<F: ModuleMapper>(self, mapper: &mut F) -> Self {
+        self.with(|model| model.map(mapper))
+    }
+
+    fn into_record(self) -> ModuleRecord {
+        // Batch norm keeps the last update of its running statistics aside until someone asks; a record doesn't ask,
+        // and would lose it.
+        let _ = self.model.valid();
+        let mut within = lock(&self.shared.within);
+        if within.started
+            && let Err(error) = within.training.note_saved(&self.model, self.step)
+        {
+            within.fail(error);
+        }
+        drop(within);
+        self.model.into_record()
+    }
+
+    fn into_record_group(self, group: ParamGroup) -> ModuleRecord {
+        self.model.into_record_group(group)
+    }
+
+    fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
+        let Wrapped { model, shared, .. } = self;
+        let model = model.try_load_record(record)?;
+        let mut within = lock(&shared.within);
+        let mut loaded = Wrapped {
+            step: 0,
+            frozen: 0,
+            shared: shared.clone(),
+            model,
+        };
+        within.training.loaded(&loaded.model);
+        if within.started {
+            return Ok(loaded);
+        }
+        match within.training.resume(loaded.model.clone()) {
+            Ok(None) => {}
+            Ok(Some((model, step))) => {
+                loaded.frozen = within.training.frozen();
+                (loaded.model, loaded.step) = (model, step);
+                within.started = true;
+                within.observed = step;
+                within.decided = vec![(step, loaded.frozen)];
+                lock(&shared.shown).update(&within.training);
+            }
+            Err(error) => within.fail(error),
+        }
+        drop(within);
+        Ok(loaded)
+    }
+}
+
+impl<M: TrainStep> Wrapped<M> {
+    fn with(self, change: impl FnOnce(M) -> M) -> Self {
+        Wrapped {
+            model: change(self.model),
+            ..self
+        }
+    }
+}
+
+impl<M: Clone + TrainStep> Clone for Wrapped<M> {
+    fn clone(&self) -> Self {
+        Wrapped {
+            model: self.model.clone(),
+            step: self.step,
+            frozen: self.frozen,
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<M: Debug + TrainStep> Debug for Wrapped<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.model.fmt(f)
+    }
+}
+
+impl<M: Display + TrainStep> Display for Wrapped<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.model.fmt(f)
+    }
+}

@@ -1,0 +1,69 @@
+use frostline_activations::Length;
+use frostline_svcca::Measure;
+use serde::{Deserialize, Serialize};
+
+use super::ROUNDING;
+use crate::{FreezePolicy, History, Watched};
+
+/// Freezes no more than a share of the layers below the last.
+///
+/// # Formula
+///
+/// `n = min(⌊fraction · (L - 1)⌋, the answer of policy)` of `L` layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AtMost<P> {
+    /// The largest share, in `[0, 1]`.
+    pub fraction: f64,
+    /// Who decides up to there.
+    pub policy: P,
+}
+
+impl<P> AtMost<P> {
+    fn limit(&self, history: &History) -> usize {
+        let below_last = history.layers().len().saturating_sub(1);
+        (self.fraction * below_last as f64 + ROUNDING).floor() as usize
+    }
+}
+
+impl<P: FreezePolicy> FreezePolicy for AtMost<P> {
+    fn frozen_layers(&self, history: &History) -> usize {
+        let decided = self.policy.frozen_layers(history);
+        decided.min(self.limit(history))
+    }
+
+    fn reason(&self, history: &History) -> String {
+        let (decided, limit) = (self.policy.frozen_layers(history), self.limit(history));
+        if decided > limit {
+            return format!("at most {limit} layers freeze; {decided} would have");
+        }
+        self.policy.reason(history)
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{}, at most {} of the layers",
+            self.policy.describe(),
+            self.fraction
+        )
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.policy.is_dry_run()
+    }
+
+    fn thaws(&self) -> bool {
+        self.policy.thaws()
+    }
+
+    fn watches(&self) -> Watched {
+        self.policy.watches()
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        self.policy.measure()
+    }
+
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        self.policy.wanted_steps(layers, length)
+    }
+}

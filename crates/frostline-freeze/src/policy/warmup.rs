@@ -1,0 +1,71 @@
+use frostline_activations::Length;
+use frostline_svcca::Measure;
+use serde::{Deserialize, Serialize};
+
+use crate::{FreezePolicy, History, Watched};
+
+/// Freezes nothing before a given progress; then the policy within decides, which has seen everything.
+///
+/// # Formula
+///
+/// `n = 0` at progress `t < until`, else the answer of `policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Warmup<P> {
+    /// The progress, in `[0, 1]`, before which nothing freezes.
+    pub until: f64,
+    /// Who decides then.
+    pub policy: P,
+}
+
+impl<P: FreezePolicy> FreezePolicy for Warmup<P> {
+    fn frozen_layers(&self, history: &History) -> usize {
+        if history.progress() < self.until {
+            return 0;
+        }
+        self.policy.frozen_layers(history)
+    }
+
+    fn reason(&self, history: &History) -> String {
+        if history.progress() < self.until {
+            return format!(
+                "{:.1} % of training is done, and nothing freezes before {:.1} %",
+                100.0 * history.progress(),
+                100.0 * self.until
+            );
+        }
+        self.policy.reason(history)
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{}, from {} of training",
+            self.policy.describe(),
+            self.until
+        )
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.policy.is_dry_run()
+    }
+
+    fn thaws(&self) -> bool {
+        self.policy.thaws()
+    }
+
+    fn watches(&self) -> Watched {
+        self.policy.watches()
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        self.policy.measure()
+    }
+
+    /// Those of the policy; what it wanted earlier it gets when the warm-up ends.
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        let end = (self.until * length.steps as f64).ceil() as usize;
+        let wanted = self.policy.wanted_steps(layers, length);
+        let mut steps: Vec<usize> = wanted.into_iter().map(|step| step.max(end)).collect();
+        steps.dedup();
+        steps
+    }
+}

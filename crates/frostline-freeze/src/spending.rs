@@ -1,0 +1,91 @@
+use frostline_activations::{LayerFlops, Ledger, StepTime};
+
+use crate::Counted;
+
+/// Keeps the ledger of a training.
+#[derive(Debug, Default)]
+pub(crate) struct Spending {
+    /// Operations of each layer's forward for one sample.
+    flops: Option<Vec<f64>>,
+    ledger: Ledger,
+    /// What the cache had counted when it was last asked.
+    cached: Counted,
+}
+
+impl Spending {
+    pub(crate) fn new(flops: Option<Vec<f64>>, ledger: Ledger) -> Self {
+        Spending {
+            flops,
+            ledger,
+            cached: Counted::default(),
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A step on so many samples, the lowest `frozen` layers frozen and, of those, `cached` not computed for
+    /// any sample.
+    pub(crate) fn step(&mut self, samples: Option<usize>, frozen: usize, cached: bool) {
+        let (Some(flops), Some(samples)) = (&self.flops, samples) else {
+            return;
+        };
+        let layers = &mut self.ledger.layers;
+        layers.resize(flops.len(), LayerFlops::default());
+        for (layer, (of, flops)) in layers.iter_mut().zip(flops).enumerate() {
+            let whole = flops * samples as f64;
+            // The lowest layer that trains needs no gradient of its input.
+            let backward = |lowest| if layer == lowest { whole } else { 2.0 * whole };
+            match layer < frozen {
+                true => {
+                    of.saved_backward += backward(0);
+                    // What the cache had to compute is taken off again when it tells.
+                    let forward = if cached {
+                        &mut of.saved_forward
+                    } else {
+                        &mut of.forward
+                    };
+                    *forward += whole;
+                }
+                false => {
+                    of.forward += whole;
+                    of.backward += backward(frozen);
+                    of.saved_backward += backward(0) - backward(frozen);
+                }
+            }
+        }
+    }
+
+    /// What the cache has counted so far in this process.
+    pub(crate) fn cache(&mut self, counted: &Counted) {
+        let before = std::mem::replace(&mut self.cached, counted.clone());
+        self.ledger.cache_hits += counted.hits - before.hits;
+        self.ledger.cache_misses += counted.misses - before.misses;
+        self.ledger.caching_seconds += (counted.time - before.time).as_secs_f64();
+        let Some(flops) = &self.flops else { return };
+        for (layer, computed) in counted.computed.iter().enumerate() {
+            let inputs = computed - before.computed.get(layer).unwrap_or(&0);
+            if let (Some(of), Some(flops)) = (self.ledger.layers.get_mut(layer), flops.get(layer)) {
+                of.forward += flops * inputs as f64;
+                of.saved_forward -= flops * inputs as f64;
+            }
+        }
+    }
+
+    /// The probe was asked with so many samples.
+    pub(crate) fn probed(&mut self, samples: usize) {
+        let forward: f64 = self.flops.iter().flatten().sum();
+        self.ledger.measuring_flops += forward * samples as f64;
+    }
+
+    /// So many steps with `frozen` layers frozen took so many seconds.
+    pub(crate) fn time(&mut self, frozen: usize, steps: usize, seconds: f64) {
+        let at = &mut self.ledger.at_frozen;
+        if at.len() <= frozen {
+            at.resize(frozen + 1, StepTime::default());
+        }
+        at[frozen].steps += steps;
+        at[frozen].seconds += seconds;
+    }
+}

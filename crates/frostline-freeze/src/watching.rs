@@ -1,0 +1,142 @@
+//! What is watched between two checks.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{ElementConversion, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Layers, Step};
+
+/// What the loop told since the last check.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) learning_rate: Mean,
+    pub(crate) loss: Mean,
+    pub(crate) accuracy: Option<f64>,
+    /// Optimiser steps.
+    pub(crate) steps: usize,
+}
+
+impl Told {
+    pub(crate) fn add(&mut self, step: &Step) {
+        self.learning_rate.add(step.learning_rate);
+        self.loss.add(step.loss);
+        self.accuracy = step.accuracy.or(self.accuracy);
+        self.steps += 1;
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn add(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.sum += value;
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn value(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
+/// The sum of the gradients of every parameter over the steps since the last check.
+#[derive(Debug, Default)]
+pub(crate) struct GradientSums(HashMap<ParamId, Tensor<1>>);
+
+impl GradientSums {
+    pub(crate) fn add<M: Module>(&mut self, model: &M, gradients: &GradientsParams) {
+        struct Adding<'a> {
+            sums: &'a mut HashMap<ParamId, Tensor<1>>,
+            gradients: &'a GradientsParams,
+        }
+        impl ModuleVisitor for Adding<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = self.gradients.get::<D>(param.id) {
+                    let gradient = gradient.reshape([-1]);
+                    let sum = match self.sums.remove(&param.id) {
+                        // Replicas may give theirs from different devices.
+                        Some(sum) => {
+                            let gradient = gradient.to_device(&sum.device());
+                            sum + gradient
+                        }
+                        None => gradient,
+                    };
+                    self.sums.insert(param.id, sum);
+                }
+            }
+        }
+        model.visit(&mut Adding {
+            sums: &mut self.0,
+            gradients,
+        });
+    }
+
+    /// `‖Σ g‖₁` of each layer; none for a layer without gradients.
+    pub(crate) fn take(&mut self, layers: &Layers) -> Vec<Option<f64>> {
+        let mut sums = std::mem::take(&mut self.0);
+        let norm = |layer: usize| {
+            // In the layers' order: floating-point sums depend on it.
+            let sums = layers
+                .ids(layer..layer + 1)
+                .filter_map(|id| sums.remove(&id));
+            sums.map(|sum| scalar(sum.abs().sum())).reduce(|a, b| a + b)
+        };
+        (0..layers.len()).map(norm).collect()
+    }
+}
+
+/// The trained parameters of a model at a check.
+#[derive(Debug)]
+pub(crate) struct Weights(HashMap<ParamId, Tensor<1>>);
+
+impl Weights {
+    /// Those parameters that train.
+    pub(crate) fn of<M: Module>(model: &M) -> Self {
+        #[derive(Default)]
+        struct Taking(HashMap<ParamId, Tensor<1>>);
+        impl ModuleVisitor for Taking {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let tensor = param.val();
+                if tensor.is_require_grad() {
+                    let flat = tensor.without_autodiff().reshape([-1]);
+                    self.0.insert(param.id, flat);
+                }
+            }
+        }
+        let mut taking = Taking::default();
+        model.visit(&mut taking);
+        Weights(taking.0)
+    }
+
+    /// `‖W - W'‖₂ / ‖W‖₂` of each layer, `W'` those at the check before; 0 for a frozen layer.
+    pub(crate) fn change_since(&self, before: &Weights, layers: &Layers) -> Vec<Option<f64>> {
+        let change = |layer: usize| {
+            let (mut moved, mut size) = (0.0, 0.0);
+            for id in layers.ids(layer..layer + 1) {
+                if let (Some(now), Some(then)) = (self.0.get(&id), before.0.get(&id)) {
+                    let then = then.clone().to_device(&now.device());
+                    moved += scalar((now.clone() - then).powi_scalar(2).sum());
+                    size += scalar(now.clone().powi_scalar(2).sum());
+                }
+            }
+            let share = f64::sqrt(moved / size);
+            match moved == 0.0 {
+                true => Some(0.0),
+                false => share.is_finite().then_some(share),
+            }
+        };
+        (0..layers.len()).map(change).collect()
+    }
+}
+
+fn scalar(tensor: Tensor<1>) -> f64 {
+    tensor.into_scalar::<f32>().elem()
+}
