@@ -1,15 +1,17 @@
 //! Draws a page of made-up runs: `cargo run -p frostline-report --example demo -- page.html`.
 //!
-//! With a second argument, the first run's panes go there as an SVG.
+//! With a second argument, the first run's panes go there as an SVG; with a third, a page of a made-up
+//! study.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
 use frostline_activations::{
-    Check, Layout, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
+    Check, LayerFlops, Layout, Ledger, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status,
+    StepTime, Versions,
 };
-use frostline_report::{LayerCurve, Page, Pane, RunPictures, panes, text_table};
+use frostline_report::{Arm, LayerCurve, Page, Pane, RunPictures, Study, panes, text_table};
 
 const LAYERS: [&str; 7] = [
     "block1",
@@ -54,6 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(path, panes(&page.runs[0])?)?;
     }
     print!("{}", text_table(&runs.each_ref()));
+    if let Some(path) = arguments.next() {
+        let study = made_up_study();
+        std::fs::write(path, study.html()?)?;
+        print!("\n{}", study.text());
+    }
     Ok(())
 }
 
@@ -108,8 +115,9 @@ fn made_up_run(
         step: last.step,
         training_seconds: last.training_seconds,
         measuring_seconds: last.measuring_seconds,
-        cpu_seconds: None,
-        ledger: None,
+        cpu_seconds: Some(1.9 * last.training_seconds),
+        // The run that was stopped knows no more than its checks do.
+        ledger: finished.then(|| made_up_ledger(freeze)),
         accuracy: last
             .accuracy
             .map(|accuracy| accuracy - 0.012)
@@ -147,6 +155,96 @@ fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
         decided: frozen,
         reason: format!("{frozen} layers changed by less than 0.01 twice"),
         ..Check::default()
+    }
+}
+
+/// Of a training whose lower blocks froze one after another, the lowest from a cache.
+fn made_up_ledger(freeze: bool) -> Ledger {
+    const FORWARD: [f64; 7] = [1.77e6, 4.72e6, 9.44e6, 4.72e6, 9.44e6, 4.72e6, 2.56e3];
+    let counts = if freeze {
+        vec![250, 200, 0, 150, 100, 85]
+    } else {
+        vec![785]
+    };
+    let at_frozen = counts.iter().enumerate().map(|(frozen, &steps)| StepTime {
+        steps,
+        seconds: steps as f64 * 0.19 / (1.0 + 0.3 * frozen as f64),
+    });
+    let layers = FORWARD.iter().enumerate().map(|(layer, flops)| {
+        let frozen: usize = counts.iter().skip(layer + 1).sum();
+        let (all, frozen) = (64.0 * 785.0 * flops, 64.0 * frozen as f64 * flops);
+        LayerFlops {
+            forward: all - 0.9 * frozen,
+            backward: 2.0 * (all - frozen),
+            saved_forward: 0.9 * frozen,
+            saved_backward: 2.0 * frozen,
+        }
+    });
+    Ledger {
+        layers: layers.collect(),
+        measuring_flops: 1.1e12,
+        at_frozen: at_frozen.collect(),
+        cache_hits: if freeze { 31_000 } else { 0 },
+        cache_misses: if freeze { 3_000 } else { 0 },
+        caching_seconds: if freeze { 1.4 } else { 0.0 },
+    }
+}
+
+/// The same for a training so many times as long.
+fn times(mut ledger: Ledger, factor: f64) -> Ledger {
+    for layer in &mut ledger.layers {
+        layer.forward *= factor;
+        layer.backward *= factor;
+        layer.saved_forward *= factor;
+        layer.saved_backward *= factor;
+    }
+    for at in &mut ledger.at_frozen {
+        at.steps = (factor * at.steps as f64) as usize;
+        at.seconds *= factor;
+    }
+    ledger
+}
+
+fn made_up_study() -> Study {
+    let of_seed = [0.0, 0.03, 0.011];
+    let reached = |epochs: usize, seed: u64, gain: f64| {
+        let learnt = 1.0 - (-0.16 * epochs as f64).exp();
+        0.1 + 0.6 * learnt
+            + gain
+            + of_seed[seed as usize - 1]
+            + 0.006 * wobble(epochs, seed as usize)
+    };
+    let arm = |policy: Option<&str>, epochs: usize, seed: u64, pace: f64, gain: f64| {
+        let seconds = 19.0 * epochs as f64 * pace * (1.0 + 0.02 * wobble(seed as usize, epochs));
+        Arm {
+            policy: policy.map(String::from),
+            epochs,
+            seed,
+            outcome: Outcome {
+                status: Status::Finished,
+                step: 157 * epochs,
+                training_seconds: seconds,
+                measuring_seconds: 0.02 * seconds,
+                cpu_seconds: Some(1.9 * seconds),
+                ledger: Some(times(made_up_ledger(policy.is_some()), epochs as f64 / 5.0)),
+                accuracy: Some(reached(epochs, seed, gain)),
+                test_samples: Some(10_000),
+            },
+        }
+    };
+    let policies = [("converged(0.02, 2)", 0.62, 0.0), ("linear", 0.5, -0.04)];
+    let mut arms = Vec::new();
+    for seed in [1, 2, 3] {
+        arms.extend([8, 12, 16, 20].map(|epochs| arm(None, epochs, seed, 1.0, 0.0)));
+        for (policy, pace, gain) in policies {
+            let lengths = [20, 25, 30];
+            arms.extend(lengths.map(|epochs| arm(Some(policy), epochs, seed, pace, gain)));
+        }
+    }
+    Study {
+        title: "A made-up study".into(),
+        notices: vec!["Every number on this page is made up: nothing was trained.".into()],
+        arms,
     }
 }
 

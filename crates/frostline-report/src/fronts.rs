@@ -32,7 +32,7 @@ pub fn fronts(fronts: &[Front], cost: Cost) -> Result<String, Error> {
     let costs = bounds(trials().map(|trial| trial.cost));
     let accuracies = bounds(trials().map(|trial| trial.accuracy));
     let (Some(costs), Some(accuracies)) = (costs, accuracies) else {
-        let text = format!("No training's {} and accuracy are known.", cost.name());
+        let text = format!("No training recorded its {} and its accuracy.", cost.name());
         return Err(Error::Nothing(text));
     };
     let (worth, unit) = cost.unit(costs.1);

@@ -192,7 +192,8 @@ pub(crate) fn table(rows: &[Vec<String>], numbers: &[usize]) -> String {
     }
     html += "</tr></thead>\n<tbody>\n";
     for row in &rows[1..] {
-        html += &format!("<tr><th scope=\"row\">{}</th>", escape(&row[0]));
+        let name = escape(&row[0]);
+        html += &format!("<tr><th scope=\"row\"{}>{name}</th>", class(0));
         for (column, cell) in row.iter().enumerate().skip(1) {
             html += &format!("<td{}>{}</td>", class(column), escape(cell));
         }

@@ -167,7 +167,7 @@ impl Plot {
         const DOTS: usize = 60;
         let points: usize = curve.pieces.iter().map(Vec::len).sum();
         for point in &curve.beside {
-            canvas.dot(self.place(frame, point), 2.4, lighter(curve.colour));
+            canvas.dot(self.place(frame, point), 2.8, lighter(curve.colour));
         }
         for &Bar { x, low, high } in &curve.bars {
             const CAP: f64 = 4.0;

@@ -1,6 +1,7 @@
-use frostline_activations::{Ledger, Run};
+use frostline_activations::{LayerFlops, Ledger, Run};
 
-use crate::axis::drawable;
+use crate::Cost;
+use crate::axis::{bounds, drawable, short};
 use crate::cost::flops_text;
 use crate::page_tables::table;
 use crate::savings_pictures::{flops_of_layers, seconds_a_step};
@@ -20,11 +21,14 @@ pub(crate) fn savings(run: &Run) -> String {
         &steps_table(ledger),
         "How long a step took with so many layers frozen, measuring and testing left out.",
     );
+    let (numbers, unit) = layers_table(run, ledger);
     html += &beside(
         flops_of_layers(run, ledger),
-        &layers_table(run, ledger),
-        "What was computed, and what was not because a layer was frozen (backward) or its outputs were \
-         cached (forward); the input's layer is at the bottom.",
+        &numbers,
+        &format!(
+            "What was computed, and what was not because a layer was frozen (backward) or its outputs \
+             were cached (forward). The input's layer is at the bottom; the table is in {unit}."
+        ),
     );
     html + &totals_table(ledger, &summary)
 }
@@ -42,7 +46,7 @@ fn verdict(ledger: &Ledger, summary: &Summary) -> String {
         None => "Every step was done with frozen layers, so there is nothing to compare their time with."
             .into(),
         Some(saved) if saved > 0.0 => format!(
-            "Freezing saved {saved:.1} s: that is less the {measuring:.1} s that measuring took."
+            "Freezing saved {saved:.1} s; the {measuring:.1} s of measuring are taken off already."
         ),
         Some(saved) => format!(
             "Freezing did not pay on this machine: with {measuring:.1} s of measuring the training took \
@@ -68,9 +72,20 @@ fn steps_table(ledger: &Ledger) -> String {
     table(&rows, &[0, 1, 2])
 }
 
-fn layers_table(run: &Run, ledger: &Ledger) -> String {
+/// The layers' operations, and their unit.
+fn layers_table(run: &Run, ledger: &Ledger) -> (String, &'static str) {
+    let cells = |flops: &LayerFlops| {
+        [
+            flops.forward,
+            flops.saved_forward,
+            flops.backward,
+            flops.saved_backward,
+        ]
+    };
+    let every = ledger.layers.iter().flat_map(cells);
+    let (worth, unit) = Cost::Flops.unit(bounds(every).map_or(0.0, |(_, largest)| largest));
     if ledger.layers.is_empty() {
-        return String::new();
+        return (String::new(), unit);
     }
     let head = [
         "layer",
@@ -82,18 +97,15 @@ fn layers_table(run: &Run, ledger: &Ledger) -> String {
     let mut rows = vec![head.map(String::from).to_vec()];
     // As in the picture, the output is at the top.
     for (layer, flops) in ledger.layers.iter().enumerate().rev() {
-        let cells = [
-            flops.forward,
-            flops.saved_forward,
-            flops.backward,
-            flops.saved_backward,
-        ];
         let name = run.info.layers.get(layer);
         let mut row = vec![name.map_or_else(|| layer.to_string(), String::clone)];
-        row.extend(cells.map(flops_cell));
+        row.extend(cells(flops).map(|flops| match drawable(flops) {
+            true => short(flops / worth),
+            false => "not finite".into(),
+        }));
         rows.push(row);
     }
-    table(&rows, &[1, 2, 3, 4])
+    (table(&rows, &[1, 2, 3, 4]), unit)
 }
 
 fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
@@ -124,27 +136,26 @@ fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
         None => "no cache was used".into(),
     };
     let rows = [
-        ("", "".to_string()),
+        ("in all", "value".to_string()),
         ("net seconds saved", seconds_cell(summary.saved_seconds)),
         (
-            "seconds of measuring",
-            seconds_cell(summary.measuring_seconds),
+            "measuring",
+            format!(
+                "{}, {} of the time",
+                seconds_cell(summary.measuring_seconds),
+                percent(measuring_share())
+            ),
         ),
-        ("share of the time measuring", percent(measuring_share())),
         ("operations computed", spent),
         ("of these, measuring", measured),
         ("operations saved, net", saved),
         ("taken from the cache", cached),
-        (
-            "seconds of caching",
-            seconds_cell(Some(ledger.caching_seconds)),
-        ),
+        ("caching", seconds_cell(Some(ledger.caching_seconds))),
     ];
-    let mut rows: Vec<Vec<String>> = rows
+    let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|(what, value)| vec![what.to_string(), value])
         .collect();
-    rows[0] = vec!["in all".into(), "value".into()];
     table(&rows, &[1])
 }
 

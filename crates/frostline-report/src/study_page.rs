@@ -14,6 +14,7 @@ impl Study {
         let mut text = aligned(&self.arm_rows(), &NUMBERS);
         text.push('\n');
         text += &aligned(&self.worth_rows(), &[]);
+        text.push('\n');
         for sentence in self.missing() {
             text += &format!("{}\n", sentence.replace(char::is_control, " "));
         }
@@ -100,20 +101,18 @@ impl Study {
         rows
     }
 
-    /// By the costs that some training knows.
+    /// By the costs that ordinary trainings know.
     fn known_worth(&self) -> Vec<Worth> {
-        let known = Cost::ALL.into_iter().filter(|&cost| {
-            let fronts = self.fronts(cost);
-            fronts.iter().any(|front| !front.trials.is_empty())
-        });
+        let known = Cost::ALL
+            .into_iter()
+            .filter(|&cost| !self.fronts(cost)[0].trials.is_empty());
         known.flat_map(|cost| self.worth(cost)).collect()
     }
 
-    /// The comparisons that have no value, in words.
+    /// The comparisons that have no value, in words; what holds against several costs is said once.
     fn missing(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
+        let mut missing: Vec<(String, Vec<&str>)> = Vec::new();
         for worth in self.known_worth() {
-            let of = format!("{} against {}", worth.policy, worth.cost.name());
             let figures = [
                 ("at equal cost", &worth.points),
                 ("at equal accuracy", &worth.share),
@@ -123,14 +122,21 @@ impl Study {
                     let length = compared.epochs;
                     let length =
                         length.map_or(String::new(), |epochs| format!(", {epochs} epochs"));
-                    let seed = compared.seed;
-                    sentences.push(format!(
-                        "{of}, {what}, seed {seed}{length}: not known, {why}"
-                    ));
+                    let sentence = format!(
+                        "{}{length}, seed {}, {what}: not known, {why}",
+                        worth.policy, compared.seed
+                    );
+                    match missing.iter_mut().find(|(known, _)| *known == sentence) {
+                        Some((_, costs)) => costs.push(worth.cost.name()),
+                        None => missing.push((sentence, vec![worth.cost.name()])),
+                    }
                 }
             }
         }
+        let sentences = missing.into_iter();
         sentences
+            .map(|(sentence, costs)| format!("{sentence} ({})", costs.join(", ")))
+            .collect()
     }
 }
 

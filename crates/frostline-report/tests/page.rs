@@ -2,12 +2,12 @@
 
 mod made_up_run;
 
-use frostline_activations::{Check, Run, Status};
+use frostline_activations::{Check, Ledger, Run, Status};
 use frostline_report::{
     Against, Error, LayerCurve, Page, Pane, RunPictures, accuracy, freeze_timeline, loss, panes,
     similarity_to_end, similarity_to_previous,
 };
-use made_up_run::{check, outcome, run, usual};
+use made_up_run::{check, ledger, outcome, run, usual};
 
 fn pane(layers: &[String], value: Option<f64>) -> Pane {
     Pane {
@@ -410,4 +410,75 @@ fn runs_of_different_lengths_share_their_axes() {
         };
         assert!(svg.contains(last));
     }
+}
+
+fn with_ledger(ledger: Ledger) -> Run {
+    let mut run = usual("frozen");
+    run.info.outcome.as_mut().unwrap().ledger = Some(ledger);
+    run
+}
+
+#[test]
+fn what_freezing_saved_is_drawn_and_told() {
+    assert!(!page_of(&[usual("plain")]).contains("What freezing saved"));
+    let html = page_of(&[with_ledger(ledger())]);
+    let parts = [
+        "<h3>What freezing saved</h3>",
+        "Freezing saved 11.5 s; the 1.0 s of measuring are taken off already.",
+        "0 frozen: 0.5 s a step, 50 steps",
+        "2 frozen: 0.25 s a step, 50 steps",
+        "block1: backward saved 10 GFLOP",
+        // 1 s of 51.
+        "<td class=\"number\">1.0 s, 2.0 % of the time</td>",
+        // 62 GFLOP of the layers and 1 of measuring; 28 saved, less that 1.
+        "<td class=\"number\">63 GFLOP</td>",
+        "<td class=\"number\">27 GFLOP</td>",
+        "<td class=\"number\">80.0 % of 100 inputs</td>",
+    ];
+    let mut from = 0;
+    for part in parts {
+        let found = html[from..].find(part);
+        from += found.unwrap_or_else(|| panic!("`{part}` is missing or too early"));
+    }
+    assert_eq!(html.matches("<svg ").count(), 10, "two more than without");
+}
+
+#[test]
+fn freezing_that_did_not_pay_is_said() {
+    let mut slow = ledger();
+    slow.at_frozen[2].seconds = 26.0;
+    let html = page_of(&[with_ledger(slow)]);
+    assert!(html.contains(
+        "Freezing did not pay on this machine: with 1.0 s of measuring the training took 2.0 s longer \
+         than it would have without."
+    ));
+}
+
+#[test]
+fn ledgers_as_they_come_make_a_page() {
+    let mut nothing_froze = ledger();
+    nothing_froze.at_frozen.truncate(1);
+    let html = page_of(&[with_ledger(nothing_froze)]);
+    assert!(html.contains("No step was done with frozen layers, so nothing was saved"));
+
+    let mut frozen_at_once = ledger();
+    frozen_at_once.at_frozen[0].steps = 0;
+    let html = page_of(&[with_ledger(frozen_at_once)]);
+    assert!(html.contains("nothing to compare their time with"));
+
+    let html = page_of(&[with_ledger(Ledger::default())]);
+    assert!(html.contains("not counted") && html.contains("no cache was used"));
+
+    for bad in [f64::NAN, f64::INFINITY, f64::MAX, -1.0] {
+        let mut broken = ledger();
+        broken.layers[0].forward = bad;
+        broken.at_frozen[0].seconds = bad;
+        broken.measuring_flops = bad;
+        broken.caching_seconds = bad;
+        page_of(&[with_ledger(broken)]);
+    }
+    // More layers than the run names.
+    let mut more = ledger();
+    more.layers.extend(more.layers.clone());
+    page_of(&[with_ledger(more)]);
 }

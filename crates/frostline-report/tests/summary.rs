@@ -4,7 +4,7 @@ mod made_up_run;
 
 use frostline_activations::Status;
 use frostline_report::{FrostLine, Summary, text_table};
-use made_up_run::{check, outcome, run, usual};
+use made_up_run::{check, ledger, outcome, run, usual};
 
 #[test]
 fn frost_lines_cover_the_run_without_gaps() {
@@ -83,4 +83,25 @@ fn the_columns_of_the_text_table_line_up() {
     assert!(lines[1].ends_with("0 layers: 0–50, 1: 50–75, 2: 75–100"));
     assert!(lines[3].ends_with("no checks"));
     assert!(!table.contains('\u{1b}'), "a name cannot move the cursor");
+}
+
+#[test]
+fn what_freezing_saved_is_a_column_where_a_run_knows_it() {
+    let (plain, mut frozen) = (usual("plain"), usual("frozen"));
+    assert!(!text_table(&[&plain, &frozen]).contains("saved"));
+    frozen.info.outcome.as_mut().unwrap().ledger = Some(ledger());
+    // 50 steps of half a second took 12.5 s less; measuring took 1 s.
+    assert_eq!(Summary::of(&frozen).saved_seconds, Some(11.5));
+    let table = text_table(&[&plain, &frozen]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].contains("  saved  "));
+    assert!(lines[1].contains("  –  ") && lines[2].contains("  11.5 s  "));
+}
+
+#[test]
+fn the_last_check_s_ledger_stands_in_for_that_of_a_run_without_an_end() {
+    let mut killed = usual("killed");
+    killed.info.outcome = None;
+    killed.history[3].ledger = Some(ledger());
+    assert_eq!(Summary::of(&killed).saved_seconds, Some(11.5));
 }

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use frostline_activations::{
-    Check, Layout, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
+    Check, LayerFlops, Layout, Ledger, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status,
+    StepTime, Versions,
 };
 
 /// A run of 100 steps as read back from its folder.
@@ -81,4 +82,29 @@ pub(crate) fn usual(name: &str) -> Run {
     ];
     let layers = ["block1", "block2", "classifier"];
     run(name, &layers, history, outcome(Status::Finished, 100))
+}
+
+/// Two layers frozen for half of 100 steps, which took half the time.
+#[allow(dead_code, reason = "not every file of tests needs it")]
+pub(crate) fn ledger() -> Ledger {
+    let frozen = LayerFlops {
+        forward: 6e9,
+        backward: 1e10,
+        saved_forward: 4e9,
+        saved_backward: 1e10,
+    };
+    let trained = LayerFlops {
+        forward: 1e10,
+        backward: 2e10,
+        ..LayerFlops::default()
+    };
+    let steps = |steps: usize, seconds: f64| StepTime { steps, seconds };
+    Ledger {
+        layers: vec![frozen, frozen, trained],
+        measuring_flops: 1e9,
+        at_frozen: vec![steps(50, 25.0), steps(0, 0.0), steps(50, 12.5)],
+        cache_hits: 80,
+        cache_misses: 20,
+        caching_seconds: 0.25,
+    }
 }
