@@ -181,7 +181,8 @@ impl PrefixCache {
         if frozen == 0 || self.off.is_some() || keys.is_empty() || kept > frozen {
             return None;
         }
-        self.epoch = epoch;
+        // The last batch of an epoch can be a small one, from which the caller reckons a small epoch.
+        self.epoch = self.epoch.max(epoch);
         match self.fetch_or_compute(model, frozen, keys, inputs) {
             Ok(prefix) => {
                 self.look_at_the_hit_rate();

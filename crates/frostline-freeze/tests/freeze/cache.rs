@@ -187,6 +187,20 @@ fn inputs_that_never_repeat_switch_the_cache_off() {
 }
 
 #[test]
+fn a_small_last_batch_does_not_make_an_epoch_shorter() {
+    let net = frozen_net();
+    let mut cache = PrefixCache::in_memory(1 << 20);
+    for _ in 0..3 {
+        for batch in (0..SAMPLES).collect::<Vec<_>>().chunks(50) {
+            // As who knows the steps of an epoch but not its inputs.
+            ask_of(batch.len() * 2, &mut cache, &net, 2, batch);
+        }
+        assert_eq!(cache.switched_off(), None);
+    }
+    assert_eq!(cache.counted().hits, 2 * SAMPLES as u64);
+}
+
+#[test]
 fn a_cache_that_cannot_write_computes_and_says_why() {
     let net = frozen_net();
     let mut cache = PrefixCache::in_file("/nowhere/at/all", 1 << 20);
