@@ -53,6 +53,38 @@ fn a_training_is_recorded_frozen_and_tested_to_its_end() {
 }
 
 #[test]
+fn the_cache_changes_no_loss_of_a_convolutional_net_bit_by_bit() {
+    let (seen, unseen) = (images(1, Split::Train, 96), images(1, Split::Test, 50));
+    let policy = PolicyConfig::Linear(Default::default());
+    let losses = |augment, cache| {
+        let temp = tempfile::tempdir().unwrap();
+        let device = Device::flex().autodiff();
+        device.seed(3);
+        let net = ConvNet::init(10, &device);
+        let settings = Settings {
+            epochs: 6,
+            augment,
+            cache,
+            ..SETTINGS
+        };
+        let (mut losses, data) = (Vec::new(), [&seen, &unseen]);
+        let watch = |moment: Moment| {
+            losses.push(moment.loss);
+            true
+        };
+        let folder = temp.path().into();
+        let outcome = train(net, data, &settings, &policy, folder, |_| (), watch).unwrap();
+        (losses, outcome.accuracy, outcome.ledger.unwrap().cache_hits)
+    };
+    for augment in [Augmentation::None, Augmentation::Mirror] {
+        let (computed, accuracy, none) = losses(augment, None);
+        let (cached, same, hits) = losses(augment, Some(1 << 30));
+        assert_eq!((computed, accuracy), (cached, same));
+        assert!(none == 0 && hits > 0);
+    }
+}
+
+#[test]
 fn a_stopped_training_leaves_a_run_that_says_so() {
     let temp = tempfile::tempdir().unwrap();
     let device = Device::flex().autodiff();

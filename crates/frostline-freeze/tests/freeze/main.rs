@@ -2,6 +2,7 @@
 
 mod cache;
 mod frozen;
+mod going_on;
 mod histories;
 mod layers;
 mod nets;

@@ -28,6 +28,10 @@ impl Block {
         }
     }
 
+    pub(crate) fn weight(&self) -> Tensor<2> {
+        self.linear.weight.val()
+    }
+
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let x = self.norm.forward(self.linear.forward(x));
         self.dropout.forward(burn::tensor::activation::relu(x))

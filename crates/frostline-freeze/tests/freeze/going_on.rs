@@ -1,0 +1,160 @@
+//! A hand-written loop that is cut short and goes on, and what is measured between.
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use frostline_activations::{Run, RunFolder, Status};
+use frostline_freeze::{
+    CheckpointSchedule, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Watched,
+    WeightDelta,
+};
+
+use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
+use burn::tensor::Device;
+
+/// Trains up to a step; gives the net and its optimizer.
+fn train_to(
+    step: usize,
+    mut net: Net,
+    freezing: &mut FreezeTraining<Net>,
+    from: usize,
+    optimizer: &mut burn::optim::ModuleOptimizer,
+) -> Net {
+    for step in from + 1..=step {
+        net = train_step(net, optimizer, step as u64);
+        net = freezing.after_step(net, step).unwrap();
+    }
+    net
+}
+
+#[test]
+fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("run");
+    let net = Net::new(6);
+    let mut first = freezing(&net, Linear::default()).going_on_in(&path);
+    let mut optimizer = optimizer();
+    first.start(&net).unwrap();
+    let net = train_to(17, net, &mut first, 0, &mut optimizer);
+    first.note_saved(&net, 17).unwrap();
+    let saved = net.clone().into_record().into_bytes().unwrap();
+    let state = optimizer.into_bytes().unwrap();
+    // It goes on, and is cut short without a word.
+    let net = train_to(33, net, &mut first, 17, &mut optimizer);
+    assert_eq!(first.frozen(), 2);
+    drop((first, net));
+
+    let loaded = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
+    let mut optimizer = crate::nets::optimizer().from_bytes(state).unwrap();
+    let mut second = freezing(&loaded, Linear::default()).going_on_in(&path);
+    let (net, step) = second.resume(loaded).unwrap().unwrap();
+    assert_eq!((step, second.frozen()), (17, 1));
+    let trains = |block: &Block| block.weight().is_require_grad();
+    assert!(!trains(&net.block1) && trains(&net.block2));
+    let steps: Vec<usize> = second.history().checks().iter().map(|c| c.step).collect();
+    assert_eq!(
+        steps,
+        [0, 5, 10, 15],
+        "what came after the save is made again"
+    );
+    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    second.finish(Status::Finished, STEPS, None).unwrap();
+
+    let run = Run::open(&path).unwrap();
+    let frozen: Vec<usize> = run.history.iter().map(|check| check.frozen).collect();
+    assert_eq!(frozen, [0, 0, 0, 1, 1, 1, 2, 2, 3]);
+    let compared = run.history.iter().skip(1);
+    assert!(
+        compared
+            .flat_map(|check| &check.similarity)
+            .all(Option::is_some)
+    );
+    let seconds: Vec<f64> = run.history.iter().map(|c| c.training_seconds).collect();
+    assert!(seconds.is_sorted(), "seconds go on from the last check");
+}
+
+#[test]
+fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
+    let temp = tempfile::tempdir().unwrap();
+    let net = Net::new(6);
+    let mut first = freezing(&net, Never).going_on_in(temp.path());
+    first.start(&net).unwrap();
+    first.note_saved(&net, 0).unwrap();
+    let stranger = Net::new(7);
+    let mut second = freezing(&stranger, Never).going_on_in(temp.path());
+    assert!(second.resume(stranger.clone()).unwrap().is_none());
+    // The same run may begin anew; one that has ended may not be written over.
+    second.start(&stranger).unwrap();
+    second.finish(Status::Finished, 0, None).unwrap();
+    let mut third = freezing(&stranger, Never).going_on_in(temp.path());
+    let error = third.start(&stranger).unwrap_err().to_string();
+    assert!(error.contains("holds a run already"), "{error}");
+    assert!(RunFolder::is_run(temp.path()));
+}
+
+#[test]
+fn measuring_keeps_to_its_budget_but_for_the_first_and_the_last_check() {
+    let steps = |share: Option<f64>| {
+        let net = Net::new(2);
+        let mut freezing = freezing(&net, Never);
+        if let Some(share) = share {
+            freezing = freezing.measure_at_most(share);
+        }
+        run(net, &mut freezing);
+        let checks = freezing.history().checks().iter();
+        checks.map(|check| check.step).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(Some(0.0)), [0, STEPS]);
+    assert_eq!(steps(Some(1e9)), steps(None));
+}
+
+#[test]
+fn gradients_and_weights_are_watched_when_a_policy_wants_them() {
+    let net = Net::new(3);
+    let watched = Watched {
+        gradients: true,
+        weights: false,
+    };
+    let mut freezing = freezing(&net, WeightDelta::default()).watching(watched);
+    let mut optimizer = optimizer();
+    freezing.start(&net).unwrap();
+    let mut net = net;
+    for step in 1..=10 {
+        let gradients = gradients(&net, step);
+        freezing.gradients(&net, &gradients);
+        net = optimizer.step(0.05, net, gradients);
+        net = freezing.after_step(net, step as usize).unwrap();
+    }
+    let history: &History = freezing.history();
+    let [first, second, third] = history.checks() else {
+        panic!("checks at steps 0, 5 and 10");
+    };
+    assert_eq!(first.gradients, [None; 4]);
+    assert_eq!(first.weight_change, [None; 4]);
+    for check in [second, third] {
+        assert!(
+            check
+                .gradients
+                .iter()
+                .all(|norm| norm.is_some_and(|n| n > 0.0))
+        );
+        let moved = |change: &Option<f64>| change.is_some_and(|c| c > 0.0 && c < 1.0);
+        assert!(check.weight_change.iter().all(moved), "{check:?}");
+    }
+}
+
+#[test]
+fn operations_are_estimated_from_shapes_or_told() {
+    let net = Net::new(3);
+    let layers = Layers::of(&net).unwrap();
+    let shapes: Vec<(String, Vec<usize>)> = Vec::new();
+    assert_eq!(layers.estimated_flops(&shapes), [96.0, 112.0, 70.0, 30.0]);
+    // A matrix meets every position of a sequence.
+    let shapes = vec![("block1".to_string(), vec![9, 5, 8])];
+    assert_eq!(layers.estimated_flops(&shapes)[0], 5.0 * 96.0);
+    let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
+    let mut told = FreezeTraining::new(layers, probe, Never, Length::steps(10))
+        .checking(CheckpointSchedule::EverySteps(5))
+        .forward_flops([1.0, 2.0]);
+    let error = told.start(&net).unwrap_err().to_string();
+    assert!(error.contains("the operations of 2 layers"), "{error}");
+}
