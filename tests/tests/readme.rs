@@ -1,11 +1,19 @@
 //! The README's code, in a program: each of its lines stands here too, and runs.
 
+use burn::data::dataloader::DataLoaderBuilder;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::constant::ConstantLr;
 use burn::module::Module;
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::train::{
+    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+};
+use frostline::freeze::FreezeAt;
 use frostline::prelude::*;
 use frostline::svcca::{Grid, Wanted};
 
@@ -29,6 +37,69 @@ fn forward(&self, x: Tensor<2>) -> Tensor<2> {
 }
 }
 
+impl Layered for Net {
+    fn depth(&self) -> usize {
+        3
+    }
+
+    fn run(&self, layers: std::ops::Range<usize>, x: Features) -> Features {
+        layers.fold(x, |x, layer| {
+            let x: Tensor<2> = x.tensor();
+            Features::new(match layer {
+                0 => relu(self.layer1.forward(x)).tap("layer1"),
+                1 => relu(self.layer2.forward(x)).tap("layer2"),
+                _ => self.head.forward(x).tap("head"),
+            })
+        })
+    }
+}
+
+impl Net {
+    fn new(device: &Device) -> Self {
+        Net {
+            layer1: LinearConfig::new(4, 6).init(device),
+            layer2: LinearConfig::new(6, 5).init(device),
+            head: LinearConfig::new(5, 1).init(device),
+        }
+    }
+
+    fn judge(&self, x: Tensor<2>) -> RegressionOutput {
+        let (answer, wanted) = (self.forward(x.clone()), x.sum_dim(1));
+        let loss = MseLoss::new().forward(answer.clone(), wanted.clone(), Reduction::Mean);
+        RegressionOutput::new(loss, answer, wanted)
+    }
+}
+
+impl TrainStep for Net {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, x: Tensor<2>) -> TrainOutput<RegressionOutput> {
+        let output = self.judge(x);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+}
+
+impl InferenceStep for Net {
+    type Input = Tensor<2>;
+    type Output = RegressionOutput;
+
+    fn step(&self, x: Tensor<2>) -> RegressionOutput {
+        self.judge(x)
+    }
+}
+
+/// Makes inputs of numbers.
+struct Batching;
+
+impl Batcher<usize, Tensor<2>> for Batching {
+    fn batch(&self, numbers: Vec<usize>, device: &Device) -> Tensor<2> {
+        let values = |number: &usize| [0.1, 0.7, 1.3, 2.9].map(|f| (f * *number as f32).sin());
+        let values: Vec<f32> = numbers.iter().flat_map(values).collect();
+        Tensor::from_data(TensorData::new(values, [numbers.len(), 4]), device)
+    }
+}
+
 fn train_one_step(net: Net, optimizer: &mut ModuleOptimizer) -> Net {
     let device = Device::flex().autodiff();
     let x = Tensor::<2>::random([32, 4], Distribution::Normal(0.0, 1.0), &device);
@@ -47,11 +118,7 @@ fn the_code_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
     let inputs = Tensor::<2>::random([300, 4], Distribution::Normal(0.0, 1.0), &device);
     let steps_per_epoch = 8;
     let train_device = device.clone().autodiff();
-    let mut net = Net {
-        layer1: LinearConfig::new(4, 6).init(&train_device),
-        layer2: LinearConfig::new(6, 5).init(&train_device),
-        head: LinearConfig::new(5, 1).init(&train_device),
-    };
+    let mut net = Net::new(&train_device);
     let mut optimizer = SgdConfig::new().init();
     let mut train_one_step = |net| train_one_step(net, &mut optimizer);
 
@@ -87,6 +154,63 @@ let grid = Grid::of(&layers, &layers, Wanted::Values, |progress| println!("{prog
     let run = Run::open("runs/freeze")?;
     assert_eq!(run.history.len(), 21);
     assert_eq!(run.info.outcome.map(|end| end.status), Some(Status::Finished));
+    Ok(())
+}
+
+#[test]
+#[rustfmt::skip] // as in the README
+fn the_cache_of_the_readme_serves_a_frozen_net() -> Result<(), Box<dyn std::error::Error>> {
+    let device = Device::flex();
+    let net = Net::new(&device.clone().autodiff());
+    let probe = Probe::new(vec![Batching.batch((0..60).collect(), &device)], Net::forward);
+    let length = Length::epochs(2, 1);
+    let at_once = PolicyConfig::FreezeAt(FreezeAt { at: vec![0.0, 0.0] }).init()?;
+    let freezing = FreezeTraining::new(Layers::of(&net)?, probe, at_once, length);
+    let device = device.autodiff();
+    let rows = |batch: &[usize], asked: &[usize]| {
+        Batching.batch(asked.iter().map(|row| batch[*row]).collect(), &device)
+    };
+    let batch = [3, 1, 4, 15, 9];
+let mut freezing = freezing.caching(PrefixCache::in_memory(4 << 30)); // or on_device, in_file; .half()
+    freezing.start(&net)?;
+    let net = frostline::freeze::freeze(net, &Layers::of(&Net::new(&device))?, 0).freeze();
+    for _ in 0..2 {
+// In place of `net.forward(rows)`, in every step:
+let keys: Vec<InputKey> = batch.iter().map(|sample| InputKey::from(*sample)).collect();
+let output: Tensor<2> = freezing.forward(&net, &keys, |asked| rows(&batch, asked)).tensor();
+    assert_eq!(output.into_data(), net.forward(rows(&batch, &[0, 1, 2, 3, 4])).into_data());
+    }
+    let ledger = freezing.finish(Status::Finished, 2, None)?.ledger.unwrap();
+    assert_eq!((ledger.cache_hits, ledger.cache_misses), (5, 5));
+    Ok(())
+}
+
+#[test]
+#[rustfmt::skip] // as in the README
+fn the_trainer_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
+    let temp = tempfile::tempdir()?;
+    let device = Device::flex();
+    let model = Net::new(&device.clone().autodiff());
+    let probe = Probe::new(vec![Batching.batch((0..60).collect(), &device)], Net::forward);
+    let length = Length::epochs(2, 8);
+    let loader = || DataLoaderBuilder::new(Batching).batch_size(8).build(InMemDataset::new((0..64).collect()));
+    let (train, valid) = (loader(), loader());
+    let (optimizer, rates) = (SgdConfig::new().init(), ConstantLr::new(0.01));
+    let here = temp.path().to_path_buf();
+
+let model = FreezeTraining::new(Layers::of(&model)?, probe, Converged::default(), length)
+    .going_on_in(here.join("runs/learner"))
+    .wrap(model);
+let handle = model.handle();
+let training = SupervisedTraining::new(here.join("trainer"), train, valid).num_epochs(2).metrics(handle.metrics());
+handle.interrupt_with(training.interrupter());
+let result = training.launch(Learner::new(model, optimizer, rates));
+handle.finish(None)?;
+let model = result.model.into_inner();
+
+    assert_eq!(model.num_params(), 4 * 6 + 6 + 6 * 5 + 5 + 5 + 1);
+    let run = Run::open(here.join("runs/learner"))?;
+    assert_eq!(run.info.outcome.map(|end| (end.status, end.step)), Some((Status::Finished, 16)));
     Ok(())
 }
 

@@ -22,7 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`.
+//! Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`; `train` adds
+//! freezing in Burn's own trainer.
 
 mod dynamics;
 mod error;
@@ -44,7 +45,8 @@ pub mod prelude {
         record, scope,
     };
     pub use frostline_freeze::{
-        Converged, DryRun, FreezePolicy, FreezeTraining, History, Layers, Never, Step, Tested,
+        Converged, DryRun, Features, FreezePolicy, FreezeTraining, History, InputKey, Layered,
+        Layers, Never, PolicyConfig, PrefixCache, Step, Tested,
     };
     pub use frostline_svcca::{Cut, Measure, Moments, Pair, Svcca, View, cca, svcca};
 }
