@@ -27,7 +27,7 @@ enum Rows {
     Single(Vec<Vec<f32>>),
     Half(Vec<Vec<f16>>),
     /// Grows by doubling, up to the capacity.
-    Device(Option<Tensor<2>>),
+    Device(Option<Box<Tensor<2>>>),
     File(File),
 }
 
@@ -182,7 +182,7 @@ fn upload(values: Vec<f32>, rows: usize, width: usize, device: &Device) -> Tenso
 }
 
 fn write_to_device(
-    slab: &mut Option<Tensor<2>>,
+    slab: &mut Option<Box<Tensor<2>>>,
     slots: &[Option<usize>],
     rows: &Tensor<2>,
     capacity: usize,
@@ -195,10 +195,11 @@ fn write_to_device(
     if *highest >= held {
         let wanted = (2 * held).max(FIRST).max(highest + 1).min(capacity);
         let more = Tensor::zeros([wanted - held, width], (&rows.device(), rows.dtype()));
-        *slab = Some(match slab.take() {
-            Some(slab) => Tensor::cat(vec![slab, more], 0),
+        let grown = match slab.take() {
+            Some(slab) => Tensor::cat(vec![*slab, more], 0),
             None => more,
-        });
+        };
+        *slab = Some(Box::new(grown));
     }
     // Rows in a row of slots go in one piece.
     let mut start = 0;
@@ -213,7 +214,8 @@ fn write_to_device(
             .count();
         let piece = rows.clone().slice([start..start + length, 0..width]);
         let whole = slab.take().expect("made above");
-        *slab = Some(whole.slice_assign([slot..slot + length, 0..width], piece));
+        let whole = whole.slice_assign([slot..slot + length, 0..width], piece);
+        *slab = Some(Box::new(whole));
         start += length;
     }
 }
