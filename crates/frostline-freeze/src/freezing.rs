@@ -87,7 +87,7 @@ pub struct FreezeTraining<M> {
     watched: Watched,
     schedule: CheckpointSchedule,
     measure: Measure,
-    measure_at_most: Option<f64>,
+    budget: Budget,
     path: Option<PathBuf>,
     /// Whether the folder may hold the beginning of this run.
     going_on: bool,
@@ -122,7 +122,8 @@ struct Going {
 impl<M: Module> FreezeTraining<M> {
     /// Freeze Training of these layers, judged by this probe and policy, over this length.
     ///
-    /// Checks 20 times, at every 5 % of the training, unless told otherwise.
+    /// Unless told otherwise it checks 20 times, at every 5 % of the training, or less often where that would
+    /// be more than 2 % of what the training computes, as far as the ledger knows.
     pub fn new(
         layers: Layers,
         probe: Probe<M>,
@@ -158,7 +159,7 @@ impl<M: Module> FreezeTraining<M> {
             policy: Box::new(policy),
             schedule: CheckpointSchedule::Fractions((0..=20).map(|i| i as f64 / 20.0).collect()),
             measure,
-            measure_at_most: None,
+            budget: Budget::Default,
             path: None,
             going_on: false,
             history: History::new(names, length),
@@ -168,9 +169,12 @@ impl<M: Module> FreezeTraining<M> {
         }
     }
 
-    /// Checks on this schedule.
+    /// Checks on this schedule, whatever it costs, unless [`measure_at_most`](Self::measure_at_most) limits it.
     pub fn checking(mut self, schedule: CheckpointSchedule) -> Self {
         self.schedule = schedule;
+        if let Budget::Default = self.budget {
+            self.budget = Budget::None;
+        }
         self
     }
 
@@ -181,12 +185,14 @@ impl<M: Module> FreezeTraining<M> {
         self
     }
 
-    /// Passes a check over while measuring has taken more than this share of the training time, the first
-    /// and the last check aside.
+    /// Passes a check over where all measuring would come to more than this share of the training, the first and
+    /// the last check aside.
     ///
-    /// What is measured then depends on the clock: a seed no longer gives the same run twice.
+    /// Both are counted in operations where the loop tells the samples of its steps ([`Step::samples`],
+    /// [`forward`](Self::forward)). Else they are counted in seconds; what is measured then depends on the clock,
+    /// and a seed no longer gives the same run twice.
     pub fn measure_at_most(mut self, share: f64) -> Self {
-        self.measure_at_most = Some(share);
+        self.budget = Budget::Share(share);
         self
     }
 
@@ -331,34 +337,23 @@ impl<M: Module> FreezeTraining<M> {
     /// says so and keeps everything before.
     pub fn after_step(&mut self, model: M, step: impl Into<Step>) -> Result<M, Error> {
         let before = self.frozen();
-        let after = self.observe(&model, step.into())?;
+        let after = self.observe(&model, step.into(), M::clone)?;
         Ok(change(model, &self.layers, before, after))
     }
 
-    /// Whether [`after_step`](Self::after_step) would look at the model after this step.
-    pub(crate) fn is_due(&self, step: usize) -> bool {
-        let Some(going) = &self.going else {
-            return true;
-        };
-        if going.due.binary_search(&step).is_err() {
-            return false;
-        }
-        let Some(share) = self.measure_at_most else {
-            return true;
-        };
-        let outer = step == 0 || going.due.last() == Some(&step);
-        let checks = self.history.checks().len().max(1) as f64;
-        let measured = going.clock.measuring_seconds();
-        outer || measured + measured / checks <= share * going.clock.training_seconds_now()
-    }
-
     /// Notes the step and does a check if one is due; gives how many layers shall be frozen from now on.
-    pub(crate) fn observe(&mut self, model: &M, step: Step) -> Result<usize, Error> {
+    /// `at_home` brings a model to where the probe can ask it.
+    pub(crate) fn observe(
+        &mut self,
+        model: &M,
+        step: Step,
+        at_home: impl FnOnce(&M) -> M,
+    ) -> Result<usize, Error> {
         if self.going.is_none() {
-            self.start(model)?;
+            self.start(&at_home(model))?;
+            return self.observe(model, step, M::clone);
         }
         let frozen = self.frozen();
-        let due = self.is_due(step.step);
         let going = self.going.as_mut().expect("started above");
         going.told.add(&step);
         let (samples, cached) = match going.forwarded.take() {
@@ -369,16 +364,42 @@ impl<M: Module> FreezeTraining<M> {
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
-        if !due {
+        if !self.is_due(step.step) {
             return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
         for device in model.devices().iter() {
             let _ = device.sync();
         }
+        let going = self.going.as_mut().expect("started above");
         going.clock.trained();
-        let activations = self.probe.activations(model)?;
-        self.check(model, activations, step.step)
+        let model = at_home(model);
+        let activations = self.probe.activations(&model)?;
+        self.check(&model, activations, step.step)
+    }
+
+    /// Whether the model is to be looked at after this step.
+    fn is_due(&self, step: usize) -> bool {
+        let going = self.going.as_ref().expect("a step follows the start");
+        let due = going.due.binary_search(&step).is_ok();
+        let outer = step == 0 || going.due.last() == Some(&step);
+        let share = match self.budget {
+            _ if !due || outer => return due,
+            Budget::None => return true,
+            Budget::Default => DEFAULT_BUDGET,
+            Budget::Share(share) => share,
+        };
+        let samples = self.info.probe.samples;
+        let by_time = || {
+            let checks = self.history.checks().len().max(1) as f64;
+            let measured = going.clock.measuring_seconds();
+            measured + measured / checks <= share * going.clock.training_seconds_now()
+        };
+        match (going.spending.allows(share, samples), self.budget) {
+            (Some(allows), _) => allows,
+            (None, Budget::Share(_)) => by_time(),
+            (None, _) => true,
+        }
     }
 
     /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
@@ -737,6 +758,20 @@ impl<M: Module> FreezeTraining<M> {
         }
     }
 }
+
+/// What measuring may cost.
+#[derive(Clone, Copy, Debug)]
+enum Budget {
+    /// [`DEFAULT_BUDGET`], counted in operations, where they are known.
+    Default,
+    /// Whatever the schedule wants.
+    None,
+    /// This share of the training.
+    Share(f64),
+}
+
+/// Measuring's share of what a training computes.
+const DEFAULT_BUDGET: f64 = 0.02;
 
 impl Going {
     /// Enters into the ledger what was done since the previous check, and gives what was told since.

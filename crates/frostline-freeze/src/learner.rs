@@ -201,11 +201,8 @@ impl<M: Module + TrainStep> Shared<M> {
                 loss: self.served.take_loss(),
                 ..Step::default()
             };
-            let looked_at = match within.training.is_due(step) {
-                true => &self.at_home(model),
-                false => model,
-            };
-            match within.training.observe(looked_at, told) {
+            let at_home = |model: &M| self.at_home(model);
+            match within.training.observe(model, told, at_home) {
                 Ok(frozen) => {
                     if frozen != within.frozen_after(step) {
                         within.decided.push((step, frozen));

@@ -73,6 +73,16 @@ impl Spending {
         }
     }
 
+    /// Whether one more look with so many samples keeps measuring within this share of the training, in operations;
+    /// none where they aren't known.
+    pub(crate) fn allows(&self, share: f64, samples: usize) -> Option<bool> {
+        let layers = self.ledger.layers.iter();
+        let trained: f64 = layers.map(|layer| layer.forward + layer.backward).sum();
+        let forward: f64 = self.flops.iter().flatten().sum();
+        let measured = self.ledger.measuring_flops + forward * samples as f64;
+        (trained > 0.0).then(|| measured <= share * trained)
+    }
+
     /// The probe was asked with so many samples.
     pub(crate) fn probed(&mut self, samples: usize) {
         let forward: f64 = self.flops.iter().flatten().sum();

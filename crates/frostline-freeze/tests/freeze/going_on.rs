@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use frostline_activations::{Run, RunFolder, Status};
 use frostline_freeze::{
-    CheckpointSchedule, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Watched,
-    WeightDelta,
+    CheckpointSchedule, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step,
+    Watched, WeightDelta,
 };
 
 use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
@@ -105,6 +105,32 @@ fn measuring_keeps_to_its_budget_but_for_the_first_and_the_last_check() {
     };
     assert_eq!(steps(Some(0.0)), [0, STEPS]);
     assert_eq!(steps(Some(1e9)), steps(None));
+}
+
+#[test]
+fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
+    let net = Net::new(2);
+    let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
+    let length = Length::steps(200);
+    let mut freezing = FreezeTraining::new(Layers::of(&net).unwrap(), probe, Never, length);
+    freezing.start(&net).unwrap();
+    for step in 1..=length.steps {
+        // The model stands still: what it costs is what counts.
+        let told = Step {
+            samples: Some(64),
+            ..Step::from(step)
+        };
+        freezing.after_step(net.clone(), told).unwrap();
+    }
+    let checks = freezing.history().checks();
+    let ledger = checks.last().unwrap().ledger.as_ref().unwrap();
+    let trained: f64 = ledger.layers.iter().map(|l| l.forward + l.backward).sum();
+    // A forward is 308 operations, a step 64 · (3 · 308 - 96), a check 60 · 308: the k-th is allowed from step
+    // 17.44 k on, and asked for every ten. The last check is done in any case.
+    let before_last = ledger.measuring_flops * (1.0 - 1.0 / checks.len() as f64);
+    assert!(before_last <= 0.02 * trained, "{before_last} of {trained}");
+    let steps: Vec<usize> = checks.iter().map(|check| check.step).collect();
+    assert_eq!(steps, [0, 40, 60, 70, 90, 110, 130, 140, 160, 180, 200]);
 }
 
 #[test]
