@@ -28,7 +28,7 @@ impl Bar {
 
 /// The progress of a training: a bar on a terminal, else a line an epoch.
 pub(crate) struct TrainingBar {
-    name: &'static str,
+    name: String,
     bar: ProgressBar,
     lines: bool,
     started: Instant,
@@ -38,15 +38,15 @@ pub(crate) struct TrainingBar {
 }
 
 impl TrainingBar {
-    pub(crate) fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let style =
             ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
                 .expect("the template is a constant");
         TrainingBar {
-            name,
+            name: name.to_string(),
             bar: ProgressBar::new(0)
                 .with_style(style)
-                .with_prefix(name)
+                .with_prefix(name.to_string())
                 .with_message("looking at the untrained network"),
             lines: !std::io::stderr().is_terminal(),
             started: Instant::now(),
