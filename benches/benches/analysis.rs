@@ -320,7 +320,7 @@ fn convnet_layers(samples: usize) -> ([Vec<Tensor<2>>; 2], String) {
         cache: None,
         probe: samples,
         tested: 0,
-        checks: 4,
+        checks: Some(4),
     };
     let order: Vec<usize> = (0..samples).collect();
     let probe = order

@@ -21,7 +21,7 @@ const SETTINGS: Settings = Settings {
     cache: Some(1 << 24),
     probe: 40,
     tested: 20,
-    checks: 6,
+    checks: Some(6),
 };
 
 fn run<N: Net + 'static>(net: N, folder: &Path, watch: impl FnMut(Moment) -> bool) -> Outcome {

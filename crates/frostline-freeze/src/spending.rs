@@ -80,7 +80,7 @@ impl Spending {
         let trained: f64 = layers.map(|layer| layer.forward + layer.backward).sum();
         let forward: f64 = self.flops.iter().flatten().sum();
         let measured = self.ledger.measuring_flops + forward * samples as f64;
-        (trained > 0.0).then(|| measured <= share * trained)
+        (trained > 0.0).then_some(measured <= share * trained)
     }
 
     /// The probe was asked with so many samples.

@@ -70,7 +70,7 @@ fn check<N: Net>(name: &str, mut net: N, learning_rate: f64, train: &Images, uns
         cache: None,
         probe: 0,
         tested: 0,
-        checks: 0,
+        checks: None,
     };
     let device = net.devices()[0].clone().autodiff();
     let steps = settings.epochs * train.len().div_ceil(settings.batch);

@@ -3,9 +3,8 @@ mod training;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
-use frostline::prelude::*;
 
 use crate::session::Job;
 pub(crate) use study::StudyArguments;
@@ -20,7 +19,7 @@ pub(crate) use training::{Model, TrainingArguments};
     after_help = "Examples:
   cargo run --release -p cifar10
   cargo run --release -p cifar10 -- --epochs 20 --seed 2
-  cargo run --release -p cifar10 -- --full --epochs 10 --policy linear
+  cargo run --release -p cifar10 -- --full --epochs 10 --policy 'warmup(0.3, converged(0.01, 3))'
   cargo run --release -p cifar10 -- --data synthetic --images 2000 --epochs 2
   cargo run --release -p cifar10 -- study --help
   cargo run --release -p cifar10 --features vulkan -- --device vulkan
@@ -39,15 +38,9 @@ pub(crate) struct Arguments {
     /// Seed of the weights, the order of the images and their augmentation
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Which layers the second run freezes, and when
-    #[arg(long, value_enum, default_value_t)]
-    policy: Policy,
-    /// Change between two checks up to which a layer counts as converged (policy converged)
-    #[arg(long, default_value_t = Converged::default().threshold, value_parser = share)]
-    threshold: f64,
-    /// Checks in a row at which it has to be so (policy converged)
-    #[arg(long, default_value_t = Converged::default().patience as u32, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    patience: u32,
+    /// Which layers the second run freezes, and when: `linear`, `freeze_at(0.4, 0.6)`, `dry_run(converged)`, ...
+    #[arg(long, default_value_t)]
+    policy: PolicyConfig,
     /// Folder of the two runs and their page; a number is added when it holds runs already
     #[arg(long, default_value = "runs/cifar10", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
@@ -61,45 +54,20 @@ pub(crate) enum Command {
     Study(StudyArguments),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Policy {
-    /// Layers that have stopped changing, by SVCCA
-    #[default]
-    Converged,
-    /// Layer after layer, evenly over the training: the paper's schedule
-    Linear,
-    /// None, but decide and write down as `converged` would
-    DryRun,
-}
-
 impl Arguments {
     /// The two runs.
-    pub(crate) fn jobs(&self) -> [Job; 2] {
-        let converged = Converged {
-            threshold: self.threshold,
-            patience: self.patience as usize,
-            ..Converged::default()
-        };
-        let converged = PolicyConfig::Converged(converged);
-        let policy = match self.policy {
-            Policy::Converged => converged,
-            Policy::Linear => PolicyConfig::Linear(Default::default()),
-            Policy::DryRun => PolicyConfig::DryRun(DryRun(Box::new(converged))),
-        };
-        [("ordinary", PolicyConfig::Never), ("freeze", policy)].map(|(name, policy)| Job {
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        let policies = [PolicyConfig::Never, self.policy.clone()];
+        let named = ["ordinary", "freeze"].into_iter().zip(policies);
+        let jobs = named.map(|(name, policy)| Job {
             name: name.to_string(),
             policy,
             epochs: self.epochs as usize,
             seed: self.seed,
-            checks: self.training.checks as usize,
-        })
+            checks: self.training.checks(),
+        });
+        jobs.collect()
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    within(text, "a change in [0, 1]", |share| {
-        (0.0..=1.0).contains(&share)
-    })
 }
 
 fn within(text: &str, wanted: &str, good: impl Fn(f64) -> bool) -> Result<f64, String> {

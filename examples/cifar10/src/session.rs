@@ -24,7 +24,7 @@ pub(crate) struct Job {
     pub(crate) policy: PolicyConfig,
     pub(crate) epochs: usize,
     pub(crate) seed: u64,
-    pub(crate) checks: usize,
+    pub(crate) checks: Option<usize>,
 }
 
 impl Job {

@@ -38,8 +38,8 @@ pub struct Settings {
     pub probe: usize,
     /// Test images behind the accuracy after each epoch; all of them at the end.
     pub tested: usize,
-    /// Checks after that of step 0, evenly over the training.
-    pub checks: usize,
+    /// Checks after that of step 0, evenly over the training; none for as many as the library does by itself.
+    pub checks: Option<usize>,
 }
 
 /// What a run says while it goes on.
@@ -87,10 +87,12 @@ pub fn train<N: Net + 'static>(
         trainer.schedule = cubic.schedule(&layers, settings.learning_rate, length)?;
     }
     let mut freezing = FreezeTraining::new(layers, probe, policy.init()?, length)
-        .checking(evenly(settings.checks))
         .forward_flops(net.forward_flops())
         .describe(describe)
         .in_folder(folder)?;
+    if let Some(checks) = settings.checks {
+        freezing = freezing.checking(evenly(checks));
+    }
     if let Some(bytes) = settings.cache {
         freezing = freezing.caching(PrefixCache::in_memory(bytes));
     }

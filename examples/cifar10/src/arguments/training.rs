@@ -28,9 +28,10 @@ pub(crate) struct TrainingArguments {
     /// How training images are changed, at random
     #[arg(long, value_enum, default_value_t, default_missing_value = "shift", num_args = 0..=1, require_equals = true)]
     augment: Augmentation,
-    /// Checks of the layers, evenly over a training
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) checks: u32,
+    /// Checks of the layers, evenly over a training; by default 20, or fewer in a short one, so that measuring is at
+    /// most 2 % of it
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    checks: Option<u32>,
     /// GiB of memory for the outputs of frozen layers; with 0 they are computed again at every step
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=4096))]
     cache: u64,
@@ -62,6 +63,10 @@ impl TrainingArguments {
         }
     }
 
+    pub(crate) fn checks(&self) -> Option<usize> {
+        self.checks.map(|checks| checks as usize)
+    }
+
     pub(crate) fn settings(&self, job: &Job) -> Settings {
         Settings {
             epochs: job.epochs,
@@ -70,7 +75,7 @@ impl TrainingArguments {
             seed: job.seed,
             augment: self.augment,
             cache: (self.cache > 0).then_some(self.cache << 30),
-            probe: 500,
+            probe: PROBE,
             tested: 2000,
             checks: job.checks,
         }
@@ -113,7 +118,13 @@ impl TrainingArguments {
                 }
                 .to_string(),
             ),
-            ("checks", job.checks.to_string()),
+            (
+                "checks",
+                job.checks
+                    .map_or("at most 2 % of training".into(), |checks| {
+                        checks.to_string()
+                    }),
+            ),
             (
                 "cache of frozen layers",
                 // What freezes nothing has no use for it.
@@ -134,6 +145,9 @@ impl TrainingArguments {
         }
     }
 }
+
+/// Test images that every check asks.
+const PROBE: usize = 250;
 
 fn rate(text: &str) -> Result<f64, String> {
     within(text, "a learning rate in (0, 1]", |rate| {

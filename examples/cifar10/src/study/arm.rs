@@ -51,8 +51,8 @@ pub(crate) fn arms(arguments: &StudyArguments) -> Result<Vec<Arm>, String> {
                 epochs: epochs as usize,
                 seed,
                 checks: match policy {
-                    None => ORDINARY_CHECKS,
-                    Some(_) => arguments.training.checks as usize,
+                    None => Some(ORDINARY_CHECKS),
+                    Some(_) => arguments.training.checks(),
                 },
             },
             policy,
@@ -205,7 +205,7 @@ mod tests {
             panic!("it is a study")
         };
         for arm in arms(&study).unwrap() {
-            let expected = if arm.policy.is_none() { 1 } else { 5 };
+            let expected = Some(if arm.policy.is_none() { 1 } else { 5 });
             assert_eq!(arm.job.checks, expected, "{}", arm.job.name);
         }
     }
