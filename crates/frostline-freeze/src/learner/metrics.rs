@@ -35,7 +35,7 @@ pub(super) struct Shown {
     flops: Vec<f64>,
     frozen: usize,
     similarity: Option<f64>,
-    measuring: f64,
+    measuring: Option<f64>,
 }
 
 impl Shown {
@@ -51,25 +51,23 @@ impl Shown {
         if let Some(check) = training.history().latest() {
             self.similarity = check.similarity.get(check.frozen).copied().flatten();
             let all = check.training_seconds + check.measuring_seconds;
-            self.measuring = if all > 0.0 {
-                check.measuring_seconds / all
-            } else {
-                0.0
-            };
+            // The look at the untrained model is no share of anything yet.
+            self.measuring = (check.step > 0).then(|| check.measuring_seconds / all);
         }
     }
 
-    fn value(&self, which: Which) -> f64 {
-        let whole: f64 = self.flops.iter().sum();
+    /// None while nothing was compared or trained.
+    fn value(&self, which: Which) -> Option<f64> {
+        // Adding to zero keeps the sum of nothing from being -0.
+        let sum = |flops: &[f64]| flops.iter().fold(0.0, |sum, flops| sum + flops);
         match which {
-            Which::FrozenLayers => self.frozen as f64,
-            Which::FrozenShare if whole > 0.0 => {
-                100.0 * self.flops[..self.frozen].iter().sum::<f64>() / whole
+            Which::FrozenLayers => Some(self.frozen as f64),
+            Which::FrozenShare => {
+                let share = sum(&self.flops[..self.frozen]) / sum(&self.flops);
+                share.is_finite().then_some(100.0 * share)
             }
-            Which::FrozenShare => 0.0,
-            // Nothing was compared yet: nothing is alike.
-            Which::Similarity => self.similarity.unwrap_or(0.0),
-            Which::Measuring => 100.0 * self.measuring,
+            Which::Similarity => self.similarity,
+            Which::Measuring => self.measuring.map(|share| 100.0 * share),
         }
     }
 }
@@ -89,7 +87,7 @@ pub(super) fn all(shown: &Arc<Mutex<Shown>>) -> FreezeMetrics {
 }
 
 impl FreezeMetric {
-    fn number(&self) -> f64 {
+    fn number(&self) -> Option<f64> {
         lock(&self.shown).value(self.which)
     }
 
@@ -118,7 +116,9 @@ impl Metric for FreezeMetric {
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        let number = self.number();
+        let Some(number) = self.number() else {
+            return Ok(SerializedEntry::not_available(self.unit()));
+        };
         let digits = match self.which {
             Which::FrozenLayers => 0,
             Which::Similarity => 4,
@@ -137,14 +137,14 @@ impl Metric for FreezeMetric {
 
 impl Numeric for FreezeMetric {
     fn value(&self) -> Option<NumericEntry> {
-        Some(NumericEntry::Value(self.number()))
+        self.number().map(NumericEntry::Value)
     }
 
     fn running_value(&self) -> Option<NumericEntry> {
-        Some(NumericEntry::Value(self.number()))
+        self.value()
     }
 
     fn final_value(&self) -> NumericEntry {
-        NumericEntry::Value(self.number())
+        NumericEntry::Value(self.number().unwrap_or_default())
     }
 }

@@ -199,6 +199,19 @@ fn gradient_accumulation_and_early_stopping_work() {
 }
 
 #[test]
+fn before_anything_is_compared_the_metrics_show_nothing_of_it() {
+    let net = Net::new();
+    let (layers, share, similarity, measuring) =
+        freezing(&net, Never, EPOCHS).wrap(net).handle().metrics();
+    assert_eq!(layers.value().map(|value| value.current()), Some(0.0));
+    assert!(
+        share.value().is_none(),
+        "operations are known from the start on"
+    );
+    assert!(similarity.value().is_none() && measuring.value().is_none());
+}
+
+#[test]
 fn the_metrics_show_the_last_check() {
     let folder = tempfile::tempdir().unwrap();
     let (_, handle) = train_wrapped(folder.path(), Linear::default(), None);
