@@ -33,6 +33,7 @@
 mod clock;
 mod error;
 mod freezing;
+mod frozen;
 mod history;
 mod layered;
 mod layers;
@@ -43,10 +44,12 @@ mod policy;
 mod prefix_cache;
 mod simulate;
 mod spending;
+mod step;
 mod watching;
 
 pub use error::Error;
-pub use freezing::{FreezeTraining, Step, Tested, freeze, thaw};
+pub use freezing::FreezeTraining;
+pub use frozen::{freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
@@ -59,6 +62,7 @@ pub use policy::{
 };
 pub use prefix_cache::{Counted, InputKey, PrefixCache};
 pub use simulate::{CostShares, Simulated, simulate};
+pub use step::{Step, Tested};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};

@@ -9,7 +9,8 @@ use burn::tensor::Device;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
 use super::{Handle, Shared};
-use crate::freezing::{change, lock};
+use crate::freezing::lock;
+use crate::frozen::change;
 use crate::{FreezeTraining, forget_state};
 
 /// A model that freezes itself while Burn's `Learner` trains it. See [`FreezeTraining::wrap`].

@@ -1,0 +1,244 @@
+use burn::module::Module;
+use frostline_activations::{Activations, Check, Status};
+use frostline_svcca::{Prepared, View, Warning};
+
+use super::settings::{Budget, DEFAULT_BUDGET};
+use super::{FreezeTraining, lock};
+use crate::Error;
+use crate::watching::Weights;
+
+/// Looking at the model when it is time.
+impl<M: Module> FreezeTraining<M> {
+    /// The steps at which to check.
+    pub(super) fn due(&self) -> Result<Vec<usize>, Error> {
+        let length = self.history.length();
+        let mut due = self.schedule.due(&length)?;
+        let wanted = self.policy.wanted_steps(self.layers.len(), length);
+        due.extend(wanted.into_iter().filter(|step| *step <= length.steps));
+        due.sort_unstable();
+        due.dedup();
+        Ok(due)
+    }
+
+    /// The first look at a model: every layer has its tap, and what the run folder says of it is known.
+    pub(super) fn look(&mut self, model: &M) -> Result<Activations, Error> {
+        let activations = self.probe.activations(model)?;
+        let fired: Vec<&str> = activations.names().collect();
+        if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
+            return Err(Error::TapMissing {
+                layer: layer.to_string(),
+                fired: fired.join(", "),
+            });
+        }
+        let rows = activations.iter().map(|layer| layer.shape()[0]);
+        self.info.probe.samples = rows.max().unwrap_or(0);
+        if self.info.device.is_empty() {
+            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
+            self.info.device = devices.join(", ");
+        }
+        match &self.info.forward_flops {
+            Some(flops) if flops.len() != self.layers.len() => {
+                return Err(Error::FlopsDiffer {
+                    given: flops.len(),
+                    layers: self.layers.len(),
+                });
+            }
+            Some(_) => {}
+            None => {
+                let shapes = self.probe.shapes(model)?;
+                self.info.forward_flops = Some(self.layers.estimated_flops(&shapes));
+            }
+        }
+        Ok(activations)
+    }
+
+    /// Whether the model is to be looked at after this step.
+    pub(super) fn is_due(&self, step: usize) -> bool {
+        let going = self.going.as_ref().expect("a step follows the start");
+        let due = going.due.binary_search(&step).is_ok();
+        let outer = step == 0 || going.due.last() == Some(&step);
+        let share = match self.budget {
+            _ if !due || outer => return due,
+            Budget::None => return true,
+            Budget::Default => DEFAULT_BUDGET,
+            Budget::Share(share) => share,
+        };
+        let samples = self.info.probe.samples;
+        let by_time = || {
+            let checks = self.history.checks().len().max(1) as f64;
+            let measured = going.clock.measuring_seconds();
+            measured + measured / checks <= share * going.clock.training_seconds_now()
+        };
+        match (going.spending.allows(share, samples), self.budget) {
+            (Some(allows), _) => allows,
+            (None, Budget::Share(_)) => by_time(),
+            (None, _) => true,
+        }
+    }
+
+    /// How far each layer's weights moved since the previous check; keeps them for the next.
+    fn weight_change(&mut self, model: &M) -> Vec<Option<f64>> {
+        let going = self.going.as_mut().expect("a check follows the start");
+        if !self.watched.weights {
+            return Vec::new();
+        }
+        let now = Weights::of(model);
+        let change = match &going.weights {
+            Some(before) => now.change_since(before, &self.layers),
+            None => vec![None; self.layers.len()],
+        };
+        going.weights = Some(now);
+        change
+    }
+
+    /// Measures, keeps, decides and writes. Returns how many layers shall be frozen from now on.
+    pub(super) fn check(
+        &mut self,
+        model: &M,
+        activations: Activations,
+        step: usize,
+    ) -> Result<usize, Error> {
+        let frozen = self.frozen();
+        let (similarity, mut warnings) = self.compare(&activations, frozen, step)?;
+        let weight_change = self.weight_change(model);
+        let going = self.going.as_mut().expect("a check follows the start");
+        let told = going.account(frozen, self.cache.as_deref());
+        going.spending.probed(self.info.probe.samples);
+        let gradients = match self.watched.gradients {
+            true => going.gradients.take(&self.layers),
+            false => Vec::new(),
+        };
+        let off = self.cache.as_ref();
+        let off = off.and_then(|cache| lock(cache).switched_off().map(str::to_string));
+        if let (Some(why), false) = (off, going.cache_off_told) {
+            warnings.push(format!(
+                "the outputs of frozen layers are no longer kept: {why}"
+            ));
+            going.cache_off_told = true;
+        }
+        if let Some(folder) = &going.folder {
+            folder.save(step, &activations)?;
+        }
+        self.history.push(Check {
+            step,
+            epoch: self.history.length().epoch(step),
+            learning_rate: told.learning_rate.value(),
+            training_seconds: going.clock.training_seconds(),
+            loss: told.loss.value(),
+            accuracy: told.accuracy,
+            similarity,
+            gradients,
+            weight_change,
+            frozen,
+            decided: frozen,
+            warnings,
+            ledger: Some(going.spending.ledger().clone()),
+            ..Check::default()
+        });
+        let decided = self
+            .policy
+            .frozen_layers(&self.history)
+            .min(self.layers.len() - 1);
+        let reason = self.policy.reason(&self.history);
+        let latest = self.history.latest_mut().expect("pushed above");
+        latest.decided = decided;
+        latest.reason = reason;
+        if !self.policy.is_dry_run() {
+            latest.frozen = match self.policy.thaws() {
+                true => decided,
+                false => frozen.max(decided),
+            };
+        }
+        going.clock.measured();
+        latest.measuring_seconds = going.clock.measuring_seconds();
+        latest.cpu_seconds = Some(going.clock.processor_seconds());
+        let now_frozen = latest.frozen;
+        if let Some(folder) = &mut going.folder {
+            folder.append(latest)?;
+        }
+        for converged in going.previous.iter_mut().take(now_frozen) {
+            *converged = None;
+        }
+        if now_frozen < frozen {
+            self.thawed = Some(now_frozen..frozen);
+            if let Some(cache) = &self.cache {
+                lock(cache).clear();
+            }
+        }
+        going.clock.measured();
+        Ok(now_frozen)
+    }
+
+    /// The similarity of each layer to itself at the previous check, and what makes it less believable.
+    /// Frozen layers are not measured: theirs is 1.
+    ///
+    /// Not being comparable is no reason to end a training: such a layer never counts as converged, and
+    /// the warnings say why.
+    fn compare(
+        &mut self,
+        activations: &Activations,
+        frozen: usize,
+        step: usize,
+    ) -> Result<(Vec<Option<f64>>, Vec<String>), Error> {
+        let mut similarity = vec![Some(1.0); frozen];
+        let mut warnings = Vec::new();
+        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+        for (layer, name) in names.iter().enumerate().skip(frozen) {
+            let prepared = self.prepared(activations, name, step)?;
+            let going = self.going.as_mut().expect("a check follows the start");
+            let kept = prepared.as_ref().ok().cloned();
+            let previous = std::mem::replace(&mut going.previous[layer], kept);
+            let compared = match (previous, prepared) {
+                (None, Ok(_)) => None,
+                (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
+                (_, Err(error)) => Some(Err(error)),
+            };
+            let told: Vec<String> = match &compared {
+                None => Vec::new(),
+                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
+                Some(Err(error)) => vec![error.to_string()],
+            };
+            warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
+            similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
+        }
+        Ok((similarity, warnings))
+    }
+
+    /// What is kept of a layer for the next check, or why nothing is. The outer error ends the training: an
+    /// activation that is not finite, or a layer that can't be measured from the start.
+    pub(super) fn prepared(
+        &mut self,
+        activations: &Activations,
+        name: &str,
+        step: usize,
+    ) -> Result<Result<Prepared, frostline_svcca::Error>, Error> {
+        // The probe keeps views, so the layout is settled.
+        let view = View::new(&activations.view(name)?);
+        match view.and_then(|view| self.measure.prepare(&view)) {
+            Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
+                Err(self.diverged(step, format!("layer `{name}`: {error}")))
+            }
+            Err(source) if self.history.checks().is_empty() => Err(Error::Measure {
+                layer: name.to_string(),
+                step,
+                source,
+            }),
+            prepared => Ok(prepared),
+        }
+    }
+
+    /// Writes the end of a run that diverged, and gives the error that says so.
+    pub(super) fn diverged(&mut self, step: usize, what: String) -> Error {
+        let kept = match self.finish(Status::Diverged, step, None) {
+            Err(error) => return error,
+            Ok(_) => self
+                .folder()
+                .map(|folder| format!("; what was recorded before is in {}", folder.display())),
+        };
+        Error::Diverged {
+            step,
+            what,
+            kept: kept.unwrap_or_default(),
+        }
+    }
+}

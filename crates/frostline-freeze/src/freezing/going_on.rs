@@ -1,0 +1,89 @@
+use burn::module::Module;
+use frostline_activations::{Run, RunFolder};
+use serde::{Deserialize, Serialize};
+
+use super::FreezeTraining;
+use super::fingerprint::fingerprint;
+use crate::clock::Clock;
+use crate::watching::{Told, Weights};
+use crate::{Error, freeze};
+
+/// Going on with a run that was cut short.
+impl<M: Module> FreezeTraining<M> {
+    /// Goes on with the run in the folder of [`going_on_in`](Self::going_on_in), with a model that was saved
+    /// in it, and tells after which step it was saved: freezes at once what was frozen then, takes up the
+    /// history up to there, and compares the next check with the last.
+    ///
+    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. None when the folder
+    /// knows nothing of it. Errors: `OtherRun`, and as for `start`.
+    pub fn resume(&mut self, model: M) -> Result<Option<(M, usize)>, Error> {
+        let Some(path) = self.path.clone() else {
+            return Ok(None);
+        };
+        let fingerprint = fingerprint(&model)?;
+        let saved = RunFolder::saved::<Saved>(&path)?;
+        let Some(saved) = saved.into_iter().rfind(|saved| saved.model == fingerprint) else {
+            return Ok(None);
+        };
+        let due = self.due()?;
+        self.loaded(&model);
+        let activations = self.look(&model)?;
+        let device = activations.iter().next().map(|layer| layer.device());
+        let (folder, checks) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
+        for check in checks {
+            self.history.push(check);
+        }
+        let last = self.history.latest().cloned();
+        let last = last.unwrap_or_default();
+        let clock = Clock::resume([
+            last.training_seconds,
+            last.measuring_seconds,
+            last.cpu_seconds.unwrap_or_default(),
+        ]);
+        let ledger = last.ledger.unwrap_or_default();
+        self.go(Some(folder), due, clock, saved.told, ledger);
+        if let (Some(device), false) = (device, self.history.checks().is_empty()) {
+            let before = Run::open(&path)?.activations(last.step, &device)?;
+            let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+            for (layer, name) in names.iter().enumerate().skip(last.frozen) {
+                let prepared = self.prepared(&before, name, last.step)?.ok();
+                self.going.as_mut().expect("made above").previous[layer] = prepared;
+            }
+        }
+        let going = self.going.as_mut().expect("made above");
+        if self.watched.weights && last.step == saved.step {
+            going.weights = Some(Weights::of(&model));
+        }
+        Ok(Some((freeze(model, &self.layers, last.frozen), saved.step)))
+    }
+
+    /// Takes up the ids of a model that has been loaded.
+    pub(crate) fn loaded(&mut self, model: &M) {
+        self.layers = self.layers.of_loaded(model);
+    }
+
+    /// Notes that the model is being saved after so many steps, so that [`resume`](Self::resume) knows it.
+    pub fn note_saved(&self, model: &M, step: usize) -> Result<(), Error> {
+        if let Some(going) = &self.going
+            && let Some(folder) = &going.folder
+        {
+            folder.note_saved(&Saved {
+                model: fingerprint(model)?,
+                step,
+                told: going.told.clone(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A model that was saved in the middle of a run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    /// The fingerprint of its weights.
+    model: String,
+    /// Optimiser steps done.
+    step: usize,
+    /// What had been told since the last check.
+    told: Told,
+}
