@@ -1,5 +1,7 @@
 use frostline_activations::{Check, Length, Run};
 
+use crate::FreezePolicy;
+
 /// What every check saw, up to the one that is being decided.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -52,9 +54,20 @@ impl History {
         self.checks.last()
     }
 
-    /// The latest check, for what the decision adds to it.
-    pub(crate) fn latest_mut(&mut self) -> Option<&mut Check> {
-        self.checks.last_mut()
+    /// Asks the policy about the latest check and writes into it what was decided, why, and how many layers are
+    /// frozen from now on. Gives that check. There has to be one.
+    pub(crate) fn decide(&mut self, policy: &dyn FreezePolicy) -> &mut Check {
+        let below_last = self.layers.len().saturating_sub(1);
+        let decided = policy.frozen_layers(self).min(below_last);
+        let reason = policy.reason(self);
+        let latest = self.checks.last_mut().expect("a check is decided");
+        latest.frozen = match (policy.is_dry_run(), policy.thaws()) {
+            (true, _) => latest.frozen,
+            (false, true) => decided,
+            (false, false) => decided.max(latest.frozen),
+        };
+        (latest.decided, latest.reason) = (decided, reason);
+        latest
     }
 
     /// The share of the training that is done: t in `[0, 1]`.

@@ -47,7 +47,6 @@ pub fn simulate(
     expect_watched(policy, recorded)?;
     let mut warnings = warnings(policy, recorded);
     let layers = recorded.layers();
-    let below_last = layers.len().saturating_sub(1);
     let mut history = History::new(layers.to_vec(), recorded.length());
     let mut thawed = 0..0;
     for check in asked(policy, recorded) {
@@ -58,17 +57,8 @@ pub fn simulate(
             similarity.fill(None);
         }
         history.push(check);
-        let decided = policy.frozen_layers(&history).min(below_last);
-        let reason = policy.reason(&history);
-        let latest = history.latest_mut().expect("pushed above");
-        latest.decided = decided;
-        latest.reason = reason;
-        latest.frozen = match (policy.is_dry_run(), policy.thaws()) {
-            (true, _) => frozen,
-            (false, true) => decided,
-            (false, false) => decided.max(frozen),
-        };
-        thawed = latest.frozen..latest.frozen.max(frozen);
+        let now_frozen = history.decide(policy).frozen;
+        thawed = now_frozen..now_frozen.max(frozen);
     }
     let froze = |layer| move |check: &&Check| check.frozen > layer;
     let frozen_at = (0..layers.len())

@@ -135,20 +135,7 @@ impl<M: Module> FreezeTraining<M> {
             ledger: Some(going.spending.ledger().clone()),
             ..Check::default()
         });
-        let decided = self
-            .policy
-            .frozen_layers(&self.history)
-            .min(self.layers.len() - 1);
-        let reason = self.policy.reason(&self.history);
-        let latest = self.history.latest_mut().expect("pushed above");
-        latest.decided = decided;
-        latest.reason = reason;
-        if !self.policy.is_dry_run() {
-            latest.frozen = match self.policy.thaws() {
-                true => decided,
-                false => frozen.max(decided),
-            };
-        }
+        let latest = self.history.decide(self.policy.as_ref());
         going.clock.measured();
         latest.measuring_seconds = going.clock.measuring_seconds();
         latest.cpu_seconds = Some(going.clock.processor_seconds());
