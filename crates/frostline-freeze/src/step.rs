@@ -9,7 +9,7 @@ pub struct Step {
     pub loss: Option<f64>,
     /// The accuracy on held-out samples in `[0, 1]`, where it was measured after this step.
     pub accuracy: Option<f64>,
-    /// The number of samples in this step, for the ledger; [`FreezeTraining::forward`] knows it by itself.
+    /// The number of samples in this step, for the ledger; [`FreezeTraining::forward`](crate::FreezeTraining::forward) knows it by itself.
     pub samples: Option<usize>,
 }
 

@@ -29,7 +29,7 @@ impl<M: Module> FreezeTraining<M> {
     /// Passes a check over where all measuring would come to more than this share of the training, the first and
     /// the last check aside.
     ///
-    /// Both are counted in operations where the loop tells the samples of its steps ([`Step::samples`],
+    /// Both are counted in operations where the loop tells the samples of its steps ([`Step::samples`](crate::Step::samples),
     /// [`forward`](Self::forward)). Else they are counted in seconds; what is measured then depends on the clock,
     /// and a seed no longer gives the same run twice.
     pub fn measure_at_most(mut self, share: f64) -> Self {
@@ -50,7 +50,7 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Floating-point operations of each layer's forward for one sample, from the input up, in place of the
-    /// estimate from the shapes of parameters and taps ([`Layers::estimated_flops`]).
+    /// estimate from the shapes of parameters and taps ([`Layers::estimated_flops`](crate::Layers::estimated_flops)).
     pub fn forward_flops(mut self, flops: impl IntoIterator<Item = f64>) -> Self {
         self.info.forward_flops = Some(flops.into_iter().collect());
         self
