@@ -102,8 +102,9 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline replay runs/* --policy 'warmup(0.3, at_most(0.5, converged))' --json
 
 Policies, with the arguments that they take when none are given: never, linear(0, 1), cubic(0.8),
-geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.02, 2). Around another policy:
-warmup(0.3, linear), at_most(0.5, linear), thaw_on_lr_drop(10, converged), dry_run(linear).
+geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.12, 2); with one share of the training for each
+layer: freeze_at(0.4, 0.4, 0.6). Around another policy: warmup(0.3, linear), at_most(0.5, linear),
+thaw_on_lr_drop(10, converged), dry_run(linear).
 
 Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
 none. What is saved is a share of the training's computation: that of backward, and with a cache for
@@ -119,7 +120,7 @@ Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 
             short,
             long = "policy",
             value_name = "POLICY",
-            default_value = "converged"
+            default_values_t = [PolicyConfig::default()]
         )]
         policies: Vec<PolicyConfig>,
         /// Print JSON

@@ -103,7 +103,9 @@ fn json_has_the_same_for_machines_and_each_run_in_its_turn() {
     write(&temp.path().join("counted"), |info, _| {
         info.forward_flops = Some(vec![8.0, 1.0, 1.0]);
     });
-    let output = frostline(&["replay", "plain", "counted", "--json"], temp.path());
+    let policy = ["--policy", "converged(0.02, 2)"];
+    let arguments = [&["replay", "plain", "counted", "--json"][..], &policy].concat();
+    let output = frostline(&arguments, temp.path());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [plain, counted] = [0, 1].map(|run| &runs[run]["policies"][0]);

@@ -27,7 +27,7 @@ pub struct Converged {
 impl Default for Converged {
     fn default() -> Self {
         Converged {
-            threshold: 0.02,
+            threshold: 0.12,
             patience: 2,
             measure: None,
         }

@@ -67,7 +67,14 @@ fn missing_arguments_are_the_defaults() {
         read("weight_delta"),
         PolicyConfig::WeightDelta(WeightDelta::default())
     );
-    assert_eq!(read("converged"), PolicyConfig::default());
+    assert_eq!(
+        read("converged"),
+        PolicyConfig::Converged(Converged::default())
+    );
+    assert_eq!(
+        PolicyConfig::default().to_string(),
+        "warmup(0.35, converged(0.12, 2))"
+    );
     assert_eq!(
         read(" warmup ( 0.3 ,converged( 0.05 ) ) "),
         PolicyConfig::Warmup(Warmup {
@@ -79,7 +86,7 @@ fn missing_arguments_are_the_defaults() {
         })
     );
     assert_eq!(
-        read("converged(0.02, 2, cka)"),
+        read("converged(0.12, 2, cka)"),
         PolicyConfig::Converged(Converged {
             measure: Some("cka".parse::<Measure>().unwrap()),
             ..Converged::default()
