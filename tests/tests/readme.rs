@@ -173,7 +173,7 @@ fn the_cache_of_the_readme_serves_a_frozen_net() -> Result<(), Box<dyn std::erro
     let batch = [3, 1, 4, 15, 9];
 let mut freezing = freezing.caching(PrefixCache::in_memory(4 << 30)); // or on_device, in_file; .half()
     freezing.start(&net)?;
-    let net = frostline::freeze::freeze(net, &Layers::of(&Net::new(&device))?, 0).freeze();
+    let net = net.freeze();
     for _ in 0..2 {
 // In place of `net.forward(rows)`, in every step:
 let keys: Vec<InputKey> = batch.iter().map(|sample| InputKey::from(*sample)).collect();

@@ -206,7 +206,7 @@ fn before_anything_is_compared_the_metrics_show_nothing_of_it() {
     assert_eq!(layers.value().map(|value| value.current()), Some(0.0));
     assert!(
         share.value().is_none(),
-        "operations are known from the start on"
+        "operations are not known before the first step"
     );
     assert!(similarity.value().is_none() && measuring.value().is_none());
 }
