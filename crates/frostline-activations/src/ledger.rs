@@ -28,7 +28,8 @@ pub struct LayerFlops {
     pub forward: f64,
     /// Backward, computed.
     pub backward: f64,
-    /// Forward, not computed since the outputs were cached.
+    /// Forward, not computed since the outputs were cached, less what bringing the cache up to date computed: below zero
+    /// for a layer that froze too late to make up for that.
     pub saved_forward: f64,
     /// Backward, not computed since the layer was frozen.
     pub saved_backward: f64,

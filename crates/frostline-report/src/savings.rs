@@ -27,7 +27,8 @@ pub(crate) fn savings(run: &Run) -> String {
         &numbers,
         &format!(
             "What was computed, and what was not because a layer was frozen (backward) or its outputs \
-             were cached (forward). The input's layer is at the bottom; the table is in {unit}."
+             were cached (forward): below zero for a layer that froze so late that bringing the cache up to date \
+             cost more than it spared. The input's layer is at the bottom; the table is in {unit}."
         ),
     );
     html + &totals_table(ledger, &summary)

@@ -49,8 +49,9 @@ pub(crate) fn flops_of_layers(run: &Run, ledger: &Ledger) -> Option<String> {
         [
             flops.forward,
             flops.backward,
-            flops.saved_forward,
-            flops.saved_backward,
+            // Less than nothing where bringing the cache up to date cost more: the table says so, a bar can't.
+            clamped(flops.saved_forward),
+            clamped(flops.saved_backward),
         ]
     };
     let every = || ledger.layers.iter().flat_map(parts);
@@ -214,4 +215,9 @@ fn draw_axis(canvas: &mut Canvas, x: &Axis, frame: Area) {
     }
     let below = (frame.centre().0, frame.bottom + 33.0);
     canvas.text(&x.label, below, Font::centre(TEXT).colour(INK));
+}
+
+/// No less than zero; what is not a number stays so.
+fn clamped(flops: f64) -> f64 {
+    if flops < 0.0 { 0.0 } else { flops }
 }

@@ -455,6 +455,18 @@ fn freezing_that_did_not_pay_is_said() {
 }
 
 #[test]
+fn a_layer_whose_cache_cost_more_than_it_spared_is_drawn_all_the_same() {
+    let mut late = ledger();
+    late.layers[1].saved_forward = -2e9;
+    let html = page_of(&[with_ledger(late)]);
+    assert!(
+        html.contains("block1: backward saved 10 GFLOP"),
+        "the picture is there"
+    );
+    assert!(html.contains("-2"), "and the table has the loss");
+}
+
+#[test]
 fn ledgers_as_they_come_make_a_page() {
     let mut nothing_froze = ledger();
     nothing_froze.at_frozen.truncate(1);
