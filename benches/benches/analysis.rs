@@ -8,9 +8,9 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
-use cifar10::data::{Augmentation, Source, load};
+use cifar10::data::{Source, load};
 use cifar10::nets::ConvNet;
-use cifar10::train::{Settings, Trainer};
+use cifar10::train::Trainer;
 use frostline::prelude::*;
 use frostline::svcca::{Grid, Measure, Prepared, Wanted, dft_cca};
 use frostline_benches::arrays::{random_relu, write_grid, write_npy};
@@ -311,24 +311,13 @@ fn convnet_layers(samples: usize) -> ([Vec<Tensor<2>>; 2], String) {
         load(Source::Auto, 1, &|_| ()).expect("generated images where there are no others");
     let device = Device::flex().autodiff();
     device.seed(1);
-    let settings = Settings {
-        epochs: 1,
-        batch: 64,
-        learning_rate: 0.05,
-        seed: 1,
-        augment: Augmentation::None,
-        cache: None,
-        probe: samples,
-        tested: 0,
-        checks: Some(4),
-    };
     let order: Vec<usize> = (0..samples).collect();
     let probe = order
         .chunks(250)
         .map(|some| images.test.batch(some, &Device::flex()).0);
     let probe = Probe::new(probe.collect(), ConvNet::forward);
     let mut net = ConvNet::init(10, &device);
-    let mut trainer = Trainer::new(&settings, STEPS, &device);
+    let mut trainer = Trainer::new(0.05, STEPS, &device);
     let mut rows = Vec::new();
     let mut columns = Vec::new();
     for step in 0..=STEPS {

@@ -8,10 +8,10 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cifar10::data::{Augmentation, IMAGE_SIZE, Images};
+use cifar10::data::{IMAGE_SIZE, Images};
 use cifar10::nets::{ConvNet, Net};
 use cifar10::synthetic::{self, Split};
-use cifar10::train::{Settings, Trainer, test};
+use cifar10::train::{Trainer, test};
 use frostline::freeze::{Error, Features, Layered, Layers};
 
 fn main() {
@@ -61,22 +61,12 @@ impl Net for Pixels {
 }
 
 fn check<N: Net>(name: &str, mut net: N, learning_rate: f64, train: &Images, unseen: &Images) {
-    let settings = Settings {
-        epochs: 5,
-        batch: 64,
-        learning_rate,
-        seed: 1,
-        augment: Augmentation::None,
-        cache: None,
-        probe: 0,
-        tested: 0,
-        checks: None,
-    };
+    let (epochs, batch, seed) = (5, 64, 1);
     let device = net.devices()[0].clone().autodiff();
-    let steps = settings.epochs * train.len().div_ceil(settings.batch);
-    let mut trainer = Trainer::new(&settings, steps, &device);
-    for epoch in 1..=settings.epochs {
-        for indices in train.order(settings.seed, epoch).chunks(settings.batch) {
+    let steps = epochs * train.len().div_ceil(batch);
+    let mut trainer = Trainer::new(learning_rate, steps, &device);
+    for epoch in 1..=epochs {
+        for indices in train.order(seed, epoch).chunks(batch) {
             let (pixels, labels) = train.batch(indices, &device);
             net = trainer.step(net, pixels, labels).net;
         }

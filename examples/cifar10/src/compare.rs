@@ -4,12 +4,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use cifar10::progress::Bar;
 use frostline::activations::RunFolder;
 use frostline::prelude::*;
 use frostline::report::text_table;
 
 use crate::arguments::Arguments;
-use crate::progress::Bar;
 use crate::session::Session;
 
 /// Loads the data, trains as usual and with Freeze Training, and shows both. False when the user

@@ -2,7 +2,9 @@
 
 pub mod data;
 pub mod devices;
+pub mod experiment;
 pub mod nets;
+pub mod progress;
 mod stream;
 pub mod synthetic;
 pub mod train;

@@ -3,7 +3,6 @@
 
 mod arguments;
 mod compare;
-mod progress;
 mod session;
 mod study;
 

@@ -1,33 +1,40 @@
+//! Bars for loading and training; silent, or a line an epoch, where stderr is no terminal.
+
 use std::io::IsTerminal;
 use std::time::Instant;
 
-use cifar10::train::Moment;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::data::{self, DataError, Dataset, Source};
+use crate::train::Moment;
+
 /// A bar for work of known length; silent when stderr is no terminal.
-pub(crate) struct Bar(ProgressBar);
+pub struct Bar(ProgressBar);
 
 impl Bar {
-    pub(crate) fn new(what: &'static str, unit: &str) -> Self {
+    /// A bar that says what is done, and counts these units.
+    pub fn new(what: &'static str, unit: &str) -> Self {
         let bar = ProgressBar::new(0).with_message(what);
         let template = format!("{{msg}} {{bar:30}} {{pos}}/{{len}} {unit}, {{eta}} left");
         bar.set_style(ProgressStyle::with_template(&template).expect("the template is a constant"));
         Bar(bar)
     }
 
-    pub(crate) fn at(&self, what: &'static str, done: usize, total: usize) {
+    /// So many are done of so many.
+    pub fn at(&self, what: &'static str, done: usize, total: usize) {
         self.0.set_message(what);
         self.0.set_length(total as u64);
         self.0.set_position(done as u64);
     }
 
-    pub(crate) fn clear(self) {
+    /// Takes the bar away.
+    pub fn clear(self) {
         self.0.finish_and_clear();
     }
 }
 
 /// The progress of a training: a bar on a terminal, else a line an epoch.
-pub(crate) struct TrainingBar {
+pub struct TrainingBar {
     name: String,
     bar: ProgressBar,
     lines: bool,
@@ -38,7 +45,8 @@ pub(crate) struct TrainingBar {
 }
 
 impl TrainingBar {
-    pub(crate) fn new(name: &str) -> Self {
+    /// A bar for the training of this name.
+    pub fn new(name: &str) -> Self {
         let style =
             ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
                 .expect("the template is a constant");
@@ -55,7 +63,8 @@ impl TrainingBar {
         }
     }
 
-    pub(crate) fn at(&mut self, moment: Moment) {
+    /// Shows where the training is.
+    pub fn at(&mut self, moment: Moment) {
         self.images += moment.images;
         let per_second = self.images as f64 / self.started.elapsed().as_secs_f64();
         let loss = self
@@ -87,7 +96,27 @@ impl TrainingBar {
         self.bar.set_message(message);
     }
 
-    pub(crate) fn finish(&self) {
+    /// Leaves the bar as it ended.
+    pub fn finish(&self) {
         self.bar.finish_with_message("done");
     }
+}
+
+/// The images of `source`, loaded behind a bar; says on stderr what a reader of the results has to know.
+/// `seed` matters to generated images only.
+pub fn load(source: Source, seed: u64) -> Result<Dataset, DataError> {
+    let bar = Bar::new("loading", "images");
+    let dataset = data::load(source, seed, &|progress| {
+        bar.at(progress.what, progress.done, progress.total);
+    });
+    bar.clear();
+    let dataset = dataset?;
+    if let Some(notice) = &dataset.notice {
+        let line = "=".repeat(78);
+        eprintln!("{line}\nNOTICE: {notice}\n{line}");
+    }
+    for note in &dataset.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(dataset)
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use cifar10::data::{self, Dataset, Source};
+use cifar10::data::Dataset;
 use cifar10::nets::{ConvNet, PaperNet, ResNet};
+use cifar10::progress::{self, TrainingBar};
 use cifar10::train::train;
 use frostline::activations::Outcome;
 use frostline::freeze::PolicyConfig;
 use frostline::prelude::*;
 
 use crate::arguments::{Model, TrainingArguments};
-use crate::progress::{Bar, TrainingBar};
 
 /// One training to do.
 pub(crate) struct Job {
@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Box<dyn Error>> {
         let device = cifar10::devices::device(&arguments.device)?;
         let stop = stop_on_ctrl_c()?;
-        let dataset = load(arguments.data, seed)?;
+        let dataset = progress::load(arguments.data, seed)?;
         Ok(Session {
             arguments,
             // There may be fewer than were asked for.
@@ -132,23 +132,6 @@ impl<'a> Session<'a> {
         bar.finish();
         Ok(outcome?)
     }
-}
-
-fn load(source: Source, seed: u64) -> Result<Dataset, data::DataError> {
-    let bar = Bar::new("loading", "images");
-    let dataset = data::load(source, seed, &|progress| {
-        bar.at(progress.what, progress.done, progress.total);
-    });
-    bar.clear();
-    let dataset = dataset?;
-    if let Some(notice) = &dataset.notice {
-        let line = "=".repeat(78);
-        eprintln!("{line}\nNOTICE: {notice}\n{line}");
-    }
-    for note in &dataset.notes {
-        eprintln!("note: {note}");
-    }
-    Ok(dataset)
 }
 
 /// Whether the user has asked to stop: the first Ctrl-C ends the run in order, the second at once.

@@ -82,7 +82,7 @@ pub fn train<N: Net + 'static>(
         N::logits,
     );
     let layers = net.layers()?;
-    let mut trainer = Trainer::new(settings, length.steps, &device);
+    let mut trainer = Trainer::new(settings.learning_rate, length.steps, &device);
     if let PolicyConfig::Cubic(cubic) = policy {
         trainer.schedule = cubic.schedule(&layers, settings.learning_rate, length)?;
     }
@@ -205,13 +205,13 @@ pub struct Trained<N> {
 }
 
 impl Trainer {
-    /// A trainer for so many steps.
-    pub fn new(settings: &Settings, steps: usize, device: &Device) -> Self {
+    /// A trainer for so many steps, its rate falling from this one in (0, 1].
+    pub fn new(learning_rate: f64, steps: usize, device: &Device) -> Self {
         let momentum = MomentumConfig::new().with_momentum(0.9);
         Trainer {
             loss: CrossEntropyLossConfig::new().init(device),
             optimizer: SgdConfig::new().with_momentum(Some(momentum)).init(),
-            schedule: CosineAnnealingLrSchedulerConfig::new(settings.learning_rate, steps.max(1))
+            schedule: CosineAnnealingLrSchedulerConfig::new(learning_rate, steps.max(1))
                 .init()
                 .expect("the arguments let only rates in (0, 1] through"),
         }

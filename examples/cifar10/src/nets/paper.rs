@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Tensor};
 use frostline::freeze::{Error, Features, Layered, Layers};
 use frostline::prelude::Tap;
@@ -19,7 +19,8 @@ use super::{Net, conv, conv_flops, linear_flops, pool};
 /// The paper gives no filters: 32 in the first group and 64 in the second are ours, where 64 is
 /// what 4096 neurons on 8×8 maps ask for. A rectifier follows each convolution and each
 /// fully connected layer, so a batch norm is an affine map of the layer before it. Taps `c1`
-/// `c2` `bn1` `p1` `c3` `c4` `c5` `bn2` `p2` `fc1` `bn3` `fc2` `bn4` `logits`.
+/// `c2` `bn1` `p1` `c3` `c4` `c5` `bn2` `p2` `fc1` `bn3` `fc2` `bn4` `logits`; [`Net::logits`] taps `in`, the images, and `out`, the
+/// probabilities, too.
 ///
 /// Source: Raghu et al. 2017, arXiv:1706.05806.
 #[derive(Module, Debug)]
@@ -116,7 +117,10 @@ impl Layered for PaperNet {
 
 impl Net for PaperNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        self.forward(images)
+        let logits = self.forward(images.tap("in"));
+        // The paper's last row: what the logits say, as probabilities.
+        softmax(logits.clone(), 1).tap("out");
+        logits
     }
 
     fn layers(&self) -> Result<Layers, Error> {

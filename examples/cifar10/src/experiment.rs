@@ -1,0 +1,251 @@
+//! What the paper's experiments share: their arguments, the images, and networks that are trained once.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Tensor};
+use clap::Args;
+use frostline::prelude::*;
+use frostline::report;
+
+use crate::data::{Augmentation, Dataset, Images, Source};
+use crate::devices;
+use crate::nets::Net;
+use crate::progress::{self, TrainingBar};
+use crate::train::{Moment, Trainer};
+
+/// Images a step.
+const BATCH: usize = 64;
+
+/// The rate of the first step; it falls to zero along a cosine.
+const LEARNING_RATE: f64 = 0.02;
+
+/// The arguments of an experiment that trains on so many images so often, unless it is told otherwise.
+#[derive(Args, Clone, Debug)]
+pub struct ExperimentArguments<const IMAGES: u32, const EPOCHS: u32> {
+    /// Where the images come from
+    #[arg(long, value_enum, default_value_t)]
+    pub data: Source,
+    /// Training images, the same number of each class
+    #[arg(long, default_value_t = IMAGES, value_parser = clap::value_parser!(u32).range(10..=50_000))]
+    pub images: u32,
+    /// Passes over the training images
+    #[arg(long, default_value_t = EPOCHS, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub epochs: u32,
+    /// At size: all 50,000 training images for 20 epochs, all 10,000 test images
+    #[arg(long, conflicts_with_all = ["images", "epochs", "asked"])]
+    pub full: bool,
+    /// Test images on which layers are compared
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    pub asked: u32,
+    /// Seed of the weights, the choice of the images, their order and augmentation; a second network has
+    /// the next
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The device that trains and compares, of those compiled in
+    #[arg(long, default_value_t = devices::compiled_in().first().map_or("none", |(name, _)| *name).to_string())]
+    pub device: String,
+    /// Folder of the pictures and the numbers; trained networks are kept in `networks` beside it, for all
+    /// experiments that ask for them
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Print the numbers as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
+    /// Finds the device and loads the images. The folder is `runs/<name>` unless it was given.
+    pub fn begin(&self, name: &str) -> Result<Experiment, Box<dyn Error>> {
+        let device = devices::device(&self.device)?;
+        let dataset = progress::load(self.data, self.seed)?;
+        let (images, epochs, asked) = match self.full {
+            true => (50_000, 20, 10_000),
+            false => (self.images as usize, self.epochs as usize, self.asked as usize),
+        };
+        let out = self.out.clone();
+        let out = out.unwrap_or_else(|| PathBuf::from("runs").join(name));
+        std::fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        Ok(Experiment {
+            // There may be fewer than were asked for.
+            images: images.min(dataset.train.len()),
+            asked: dataset.test.balanced(asked, 0),
+            dataset,
+            device,
+            epochs,
+            seed: self.seed,
+            out,
+            device_name: self.device.clone(),
+            json: self.json,
+        })
+    }
+}
+
+/// An experiment that has begun.
+pub struct Experiment {
+    /// The images.
+    pub dataset: Dataset,
+    /// The test images on which layers are compared, the classes in turn.
+    pub asked: Images,
+    /// The device, without autodiff.
+    pub device: Device,
+    /// Training images of a network.
+    pub images: usize,
+    /// Passes over them.
+    pub epochs: usize,
+    /// The seed of the first network.
+    pub seed: u64,
+    /// Where pictures and numbers go.
+    pub out: PathBuf,
+    device_name: String,
+    json: bool,
+}
+
+impl Experiment {
+    /// A network after its training on the images that its seed chooses, moved and mirrored at random as in
+    /// the paper.
+    pub fn trained<N: Net>(
+        &self,
+        name: &str,
+        init: fn(usize, &Device) -> N,
+        seed: u64,
+    ) -> Result<N, Box<dyn Error>> {
+        let images = self.dataset.train.balanced(self.images, seed);
+        self.trained_on(&images, Augmentation::Shift, name, init, seed)
+    }
+
+    /// A network after its training on these images, in evaluation mode. It is read from disk where an
+    /// experiment of the same settings has left it: `name` tells networks and images apart.
+    pub fn trained_on<N: Net>(
+        &self,
+        images: &Images,
+        augment: Augmentation,
+        name: &str,
+        init: fn(usize, &Device) -> N,
+        seed: u64,
+    ) -> Result<N, Box<dyn Error>> {
+        let source = match self.dataset.name.starts_with("CIFAR-10") {
+            true => "cifar10",
+            false => "synthetic",
+        };
+        let file = format!(
+            "{name}-{source}-{}-images-{}-epochs-seed-{seed}.bpk",
+            images.len(),
+            self.epochs
+        );
+        let path = self.out.parent().unwrap_or(Path::new(".")).join("networks").join(file);
+        let device = self.device.clone().autodiff();
+        device.seed(seed);
+        let net = init(self.dataset.classes.len(), &device);
+        if path.is_file() {
+            let record = ModuleRecord::load(&path);
+            let net = record.and_then(|record| net.try_load_record(record));
+            let unread = |error| format!("{}: {error}; remove it to train anew", path.display());
+            return Ok(net.map_err(unread)?.valid());
+        }
+        let net = self.fit(net, images, augment, name, seed).valid();
+        let folder = path.parent().expect("it was joined above");
+        std::fs::create_dir_all(folder)?;
+        let aside = path.with_extension("part");
+        net.clone().into_record().save(&aside)?;
+        std::fs::rename(&aside, &path)?;
+        Ok(net)
+    }
+
+    fn fit<N: Net>(
+        &self,
+        mut net: N,
+        images: &Images,
+        augment: Augmentation,
+        name: &str,
+        seed: u64,
+    ) -> N {
+        let device = net.devices()[0].clone();
+        let steps = self.epochs * images.len().div_ceil(BATCH);
+        let mut trainer = Trainer::new(LEARNING_RATE, steps, &device);
+        let mut bar = TrainingBar::new(&format!("{name}, seed {seed}"));
+        let mut step = 0;
+        for epoch in 1..=self.epochs {
+            let order = images.order(seed, epoch);
+            let mut batches = order.chunks(BATCH).peekable();
+            while let Some(indices) = batches.next() {
+                let moved = indices.iter().map(|index| (*index, augment.of(seed + epoch as u64, *index)));
+                let (pixels, labels) = images.moved_batch(&moved.collect::<Vec<_>>(), &device);
+                let trained = trainer.step(net, pixels, labels);
+                net = trained.net;
+                step += 1;
+                bar.at(Moment {
+                    step,
+                    steps,
+                    epoch,
+                    images: indices.len(),
+                    loss: trained.loss,
+                    accuracy: None,
+                    frozen: 0,
+                    epoch_ended: batches.peek().is_none(),
+                });
+            }
+        }
+        bar.finish();
+        net
+    }
+
+    /// What a network's layers say about the images on which layers are compared: a probe of them.
+    pub fn probe<N: Net + 'static>(&self) -> Probe<N> {
+        Probe::new(self.batches(&self.asked), N::logits)
+    }
+
+    /// These images in batches, in their order.
+    pub fn batches(&self, images: &Images) -> Vec<Tensor<4>> {
+        let order: Vec<usize> = (0..images.len()).collect();
+        let batches = order.chunks(250);
+        batches.map(|indices| images.batch(indices, &self.device).0).collect()
+    }
+
+    /// The classes of the images on which layers are compared.
+    pub fn labels(&self) -> Vec<usize> {
+        self.asked.labels.iter().map(|label| usize::from(*label)).collect()
+    }
+
+    /// One line that says on what this was seen.
+    pub fn title(&self, what: &str) -> String {
+        format!(
+            "{what}; {} of {}, {} epochs, {} test images",
+            self.images,
+            self.dataset.name,
+            self.epochs,
+            self.asked.len()
+        )
+    }
+
+    /// Writes a picture.
+    pub fn picture(&self, name: &str, svg: Result<String, report::Error>) -> Result<(), Box<dyn Error>> {
+        let path = self.out.join(format!("{name}.svg"));
+        std::fs::write(&path, svg?).map_err(|error| format!("{}: {error}", path.display()))?;
+        eprintln!("picture: {}", path.display());
+        Ok(())
+    }
+
+    /// Writes the numbers, with what a reader must know of the images, and prints them or the table.
+    pub fn finish(&self, table: &str, mut numbers: serde_json::Value) -> Result<(), Box<dyn Error>> {
+        numbers["images"] = self.dataset.name.clone().into();
+        numbers["training_images"] = self.images.into();
+        numbers["epochs"] = self.epochs.into();
+        numbers["test_images"] = self.asked.len().into();
+        numbers["seed"] = self.seed.into();
+        numbers["device"] = self.device_name.clone().into();
+        let text = serde_json::to_string_pretty(&numbers)?;
+        let path = self.out.join("numbers.json");
+        std::fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+        match self.json {
+            true => println!("{text}"),
+            false => {
+                println!("{table}");
+                println!("images: {}", self.dataset.provenance);
+                println!("numbers: {}", path.display());
+            }
+        }
+        Ok(())
+    }
+}
