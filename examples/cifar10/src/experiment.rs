@@ -1,25 +1,19 @@
 //! What the paper's experiments share: their arguments, the images, and networks that are trained once.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+mod networks;
 
-use burn::store::ModuleRecord;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use frostline::prelude::*;
 use frostline::report;
 
-use crate::data::{Augmentation, Dataset, Images, Source};
-use crate::devices;
+use crate::data::{Dataset, Images, Source};
 use crate::nets::Net;
-use crate::progress::{self, TrainingBar};
-use crate::train::{Moment, Trainer};
-
-/// Images a step.
-const BATCH: usize = 64;
-
-/// The rate of the first step; it falls to zero along a cosine.
-const LEARNING_RATE: f64 = 0.02;
+use crate::{devices, progress};
 
 /// The arguments of an experiment that trains on so many images so often, unless it is told otherwise.
 #[derive(Args, Clone, Debug)]
@@ -62,7 +56,11 @@ impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
         let dataset = progress::load(self.data, self.seed)?;
         let (images, epochs, asked) = match self.full {
             true => (50_000, 20, 10_000),
-            false => (self.images as usize, self.epochs as usize, self.asked as usize),
+            false => (
+                self.images as usize,
+                self.epochs as usize,
+                self.asked as usize,
+            ),
         };
         let out = self.out.clone();
         let out = out.unwrap_or_else(|| PathBuf::from("runs").join(name));
@@ -79,6 +77,17 @@ impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
             device_name: self.device.clone(),
             json: self.json,
         })
+    }
+}
+
+/// The end of an experiment's program: an error on stderr, and the exit status that goes with it.
+pub fn exit(done: Result<(), Box<dyn Error>>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -103,92 +112,10 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// A network after its training on the images that its seed chooses, moved and mirrored at random as in
-    /// the paper.
-    pub fn trained<N: Net>(
-        &self,
-        name: &str,
-        init: fn(usize, &Device) -> N,
-        seed: u64,
-    ) -> Result<N, Box<dyn Error>> {
-        let images = self.dataset.train.balanced(self.images, seed);
-        self.trained_on(&images, Augmentation::Shift, name, init, seed)
-    }
-
-    /// A network after its training on these images, in evaluation mode. It is read from disk where an
-    /// experiment of the same settings has left it: `name` tells networks and images apart.
-    pub fn trained_on<N: Net>(
-        &self,
-        images: &Images,
-        augment: Augmentation,
-        name: &str,
-        init: fn(usize, &Device) -> N,
-        seed: u64,
-    ) -> Result<N, Box<dyn Error>> {
-        let source = match self.dataset.name.starts_with("CIFAR-10") {
-            true => "cifar10",
-            false => "synthetic",
-        };
-        let file = format!(
-            "{name}-{source}-{}-images-{}-epochs-seed-{seed}.bpk",
-            images.len(),
-            self.epochs
-        );
-        let path = self.out.parent().unwrap_or(Path::new(".")).join("networks").join(file);
-        let device = self.device.clone().autodiff();
-        device.seed(seed);
-        let net = init(self.dataset.classes.len(), &device);
-        if path.is_file() {
-            let record = ModuleRecord::load(&path);
-            let net = record.and_then(|record| net.try_load_record(record));
-            let unread = |error| format!("{}: {error}; remove it to train anew", path.display());
-            return Ok(net.map_err(unread)?.valid());
-        }
-        let net = self.fit(net, images, augment, name, seed).valid();
-        let folder = path.parent().expect("it was joined above");
-        std::fs::create_dir_all(folder)?;
-        let aside = path.with_extension("part");
-        net.clone().into_record().save(&aside)?;
-        std::fs::rename(&aside, &path)?;
-        Ok(net)
-    }
-
-    fn fit<N: Net>(
-        &self,
-        mut net: N,
-        images: &Images,
-        augment: Augmentation,
-        name: &str,
-        seed: u64,
-    ) -> N {
-        let device = net.devices()[0].clone();
-        let steps = self.epochs * images.len().div_ceil(BATCH);
-        let mut trainer = Trainer::new(LEARNING_RATE, steps, &device);
-        let mut bar = TrainingBar::new(&format!("{name}, seed {seed}"));
-        let mut step = 0;
-        for epoch in 1..=self.epochs {
-            let order = images.order(seed, epoch);
-            let mut batches = order.chunks(BATCH).peekable();
-            while let Some(indices) = batches.next() {
-                let moved = indices.iter().map(|index| (*index, augment.of(seed + epoch as u64, *index)));
-                let (pixels, labels) = images.moved_batch(&moved.collect::<Vec<_>>(), &device);
-                let trained = trainer.step(net, pixels, labels);
-                net = trained.net;
-                step += 1;
-                bar.at(Moment {
-                    step,
-                    steps,
-                    epoch,
-                    images: indices.len(),
-                    loss: trained.loss,
-                    accuracy: None,
-                    frozen: 0,
-                    epoch_ended: batches.peek().is_none(),
-                });
-            }
-        }
-        bar.finish();
-        net
+    /// Training images, of which directions are made: the test images are kept for what is found with them.
+    pub fn seen(&self) -> Images {
+        let count = self.images.clamp(1000, 5000);
+        self.dataset.train.balanced(count, self.seed)
     }
 
     /// What a network's layers say about the images on which layers are compared: a probe of them.
@@ -200,12 +127,26 @@ impl Experiment {
     pub fn batches(&self, images: &Images) -> Vec<Tensor<4>> {
         let order: Vec<usize> = (0..images.len()).collect();
         let batches = order.chunks(250);
-        batches.map(|indices| images.batch(indices, &self.device).0).collect()
+        batches
+            .map(|indices| images.batch(indices, &self.device).0)
+            .collect()
     }
 
     /// The classes of the images on which layers are compared.
     pub fn labels(&self) -> Vec<usize> {
-        self.asked.labels.iter().map(|label| usize::from(*label)).collect()
+        self.asked
+            .labels
+            .iter()
+            .map(|label| usize::from(*label))
+            .collect()
+    }
+
+    /// The share of right answers among these logits for the images on which layers are compared, `[image, class]`.
+    pub fn accuracy(&self, logits: Tensor<2>) -> f64 {
+        let order: Vec<usize> = (0..self.asked.len()).collect();
+        let labels = self.asked.labels(&order, &logits.device());
+        let right = logits.argmax(1).squeeze_dim::<1>(1).equal(labels);
+        right.int().sum().into_scalar::<i64>() as f64 / order.len() as f64
     }
 
     /// One line that says on what this was seen.
@@ -220,7 +161,11 @@ impl Experiment {
     }
 
     /// Writes a picture.
-    pub fn picture(&self, name: &str, svg: Result<String, report::Error>) -> Result<(), Box<dyn Error>> {
+    pub fn picture(
+        &self,
+        name: &str,
+        svg: Result<String, report::Error>,
+    ) -> Result<(), Box<dyn Error>> {
         let path = self.out.join(format!("{name}.svg"));
         std::fs::write(&path, svg?).map_err(|error| format!("{}: {error}", path.display()))?;
         eprintln!("picture: {}", path.display());
@@ -228,7 +173,11 @@ impl Experiment {
     }
 
     /// Writes the numbers, with what a reader must know of the images, and prints them or the table.
-    pub fn finish(&self, table: &str, mut numbers: serde_json::Value) -> Result<(), Box<dyn Error>> {
+    pub fn finish(
+        &self,
+        table: &str,
+        mut numbers: serde_json::Value,
+    ) -> Result<(), Box<dyn Error>> {
         numbers["images"] = self.dataset.name.clone().into();
         numbers["training_images"] = self.images.into();
         numbers["epochs"] = self.epochs.into();

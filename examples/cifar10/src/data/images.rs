@@ -62,6 +62,13 @@ impl Images {
         order
     }
 
+    /// The same images with their labels dealt out anew: nothing but learning by heart tells them then.
+    pub fn permuted(&self, seed: u64) -> Images {
+        let mut permuted = self.clone();
+        permuted.labels.shuffle(&mut stream(seed, u64::MAX));
+        permuted
+    }
+
     /// The images at `indices`, in that order.
     ///
     /// # Panics
