@@ -125,6 +125,16 @@ impl Activations {
     }
 }
 
+/// The activations in the order of the forward, one at a time, so that each can be let go of before the next.
+impl IntoIterator for Activations {
+    type Item = Activation;
+    type IntoIter = std::vec::IntoIter<Activation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.layers.into_iter()
+    }
+}
+
 impl FromIterator<Activation> for Activations {
     fn from_iter<I: IntoIterator<Item = Activation>>(layers: I) -> Self {
         Activations {

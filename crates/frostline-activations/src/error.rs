@@ -39,6 +39,26 @@ pub enum Error {
         /// The rank asked for.
         asked: usize,
     },
+    /// The layer that was to be replaced has no tap in the forward.
+    #[error("no tap `{name}` fired, so nothing was replaced; fired have: {fired}")]
+    NeverFired {
+        /// The layer's name.
+        name: String,
+        /// The names that fired, comma separated, or `none`.
+        fired: String,
+    },
+    /// What was to stand in place of a layer's output doesn't fit there.
+    #[error(
+        "layer `{name}` has shape {shape:?}, but what replaced it has {replaced:?}; keep the shape"
+    )]
+    ShapeChanged {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The shape of what came in its place.
+        replaced: Vec<usize>,
+    },
     /// The batches of a probe did not all fire the same taps.
     #[error(
         "batch {batch} of the probe fired the taps {found}, but batch 0 fired {expected}; every batch \

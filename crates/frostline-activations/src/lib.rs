@@ -15,6 +15,7 @@
 //!
 //! - [`Tap`] and [`scope`] name the layers; off, a tap is one relaxed atomic load.
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
+//! - [`replacing`] runs one forward with another output in place of a layer's own.
 //! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
@@ -26,7 +27,10 @@ mod array_file;
 mod error;
 mod layout;
 mod ledger;
+mod listening;
 mod probe;
+mod record;
+mod replacing;
 mod run;
 mod run_folder;
 mod schedule;
@@ -38,7 +42,9 @@ pub use error::Error;
 pub use layout::Layout;
 pub use ledger::{LayerFlops, Ledger, StepTime};
 pub use probe::Probe;
+pub use record::record;
+pub use replacing::replacing;
 pub use run::{Check, FORMAT_VERSION, Outcome, ProbeInfo, Run, RunInfo, Status, Versions};
 pub use run_folder::RunFolder;
 pub use schedule::{CheckpointSchedule, Length};
-pub use tap::{Tap, record, scope};
+pub use tap::{Tap, scope};

@@ -1,4 +1,5 @@
 use burn::tensor::{Int, Tensor, TensorData};
+use nalgebra::DVector;
 
 use crate::{Error, precision::Precision, products::read};
 
@@ -50,6 +51,42 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
         scale,
         varying,
     })
+}
+
+/// Mean of every neuron of `activations: [sample, neuron]`.
+pub(crate) fn means(activations: &Tensor<2>) -> Result<DVector<f64>, Error> {
+    let (columns, factor) = moderate(activations)?;
+    let mean = column_means(&columns);
+    // As `centred` does, so that both mean the same.
+    let rest = column_means(&columns.sub(mean.clone()));
+    let (mean, rest) = (read(mean)?, read(rest)?);
+    let means = mean
+        .iter()
+        .zip(&rest)
+        .map(|(mean, rest)| (mean + rest) * factor);
+    Ok(DVector::from_vec(means.collect()))
+}
+
+/// Mean square of every neuron, up to a factor that all share.
+pub(crate) fn mean_squares(activations: &Tensor<2>) -> Result<Vec<f64>, Error> {
+    let (columns, _) = moderate(activations)?;
+    read(column_means(&(columns.clone() * columns)))
+}
+
+/// Checked, in the floats that a view is held in, and divided by a power of two, so that neither sums nor
+/// squares leave them; the power.
+fn moderate(activations: &Tensor<2>) -> Result<(Tensor<2>, f64), Error> {
+    let [samples, neurons] = activations.dims();
+    if samples == 0 || neurons == 0 {
+        return Err(Error::Empty { samples, neurons });
+    }
+    check_finite(activations, 0)?;
+    let activations = activations.clone().without_autodiff();
+    let precision = Precision::of(&activations.device());
+    let activations = activations.cast(precision.dtype());
+    let peak = read(activations.clone().max_abs())?;
+    let factor = precision.power_of_two(peak[0]);
+    Ok((activations.mul_scalar(factor.recip()), factor))
 }
 
 /// Centred columns, with what decides about them; all but `scale` is divided by it.

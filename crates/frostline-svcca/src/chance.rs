@@ -1,6 +1,7 @@
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
+use statrs::function::gamma::ln_gamma;
 
 /// What noise of the same shape would give.
 ///
@@ -57,6 +58,28 @@ impl Chance {
             edge: if law.atom > 0.0 { 1.0 } else { law.upper },
             corrected: (mean_rho2_observed - beta) / (1.0 - beta),
         }
+    }
+
+    /// Mean multiple correlation of noise: of `samples` of a Gaussian number with independent Gaussian views of
+    /// `dims` kept dimensions. A class's column correlates with a layer by so much where they have nothing in
+    /// common.
+    ///
+    /// # Formula
+    /// ρ² has the law `Beta(d/2, (n - 1 - d)/2)`, so `E ρ = Γ((d+1)/2) Γ((n-1)/2) / (Γ(d/2) Γ(n/2))`; 0 without
+    /// dimensions, and 1 from `d = n - 1` on.
+    ///
+    /// Source: Fisher 1928, Proceedings of the Royal Society A 121.
+    pub fn multiple_correlation(samples: usize, dims: usize) -> f64 {
+        if dims == 0 {
+            return 0.0;
+        }
+        if dims + 1 >= samples {
+            return 1.0;
+        }
+        let (d, n) = (dims as f64, samples as f64);
+        let log = ln_gamma((d + 1.0) / 2.0) - ln_gamma(d / 2.0) + ln_gamma((n - 1.0) / 2.0)
+            - ln_gamma(n / 2.0);
+        log.exp().min(1.0)
     }
 }
 
@@ -147,5 +170,34 @@ mod tests {
         assert_eq!(chance.edge, 1.0);
         assert!(chance.mean_rho > 2.0 / 3.0 && chance.mean_rho < 1.0);
         assert_eq!(chance.corrected, 1.0);
+    }
+
+    #[test]
+    fn the_multiple_correlation_of_noise_is_known_for_small_shapes() {
+        // Plain correlation of 3 samples: ρ = |cos| of an angle drawn evenly, so 2/π.
+        let plain = Chance::multiple_correlation(3, 1);
+        assert!(
+            (plain - std::f64::consts::FRAC_2_PI).abs() < 1e-12,
+            "{plain}"
+        );
+        // Of 4 samples: the height of a point drawn from a sphere, evenly between 0 and 1.
+        assert!((Chance::multiple_correlation(4, 1) - 0.5).abs() < 1e-12);
+        assert_eq!(Chance::multiple_correlation(10, 0), 0.0);
+        assert_eq!(Chance::multiple_correlation(10, 9), 1.0);
+        assert_eq!(Chance::multiple_correlation(2, 5), 1.0);
+    }
+
+    #[test]
+    fn the_multiple_correlation_of_noise_squared_is_just_below_the_mean_square() {
+        for (samples, dims) in [(50, 10), (1000, 64), (100_000, 512)] {
+            let rho = Chance::multiple_correlation(samples, dims);
+            let square = dims as f64 / (samples as f64 - 1.0);
+            // The variance of ρ is about (1 - q)/(2n), by the law of ρ².
+            assert!(rho * rho < square, "{samples} {dims}: {rho}");
+            assert!(
+                square - rho * rho < 1.0 / samples as f64,
+                "{samples} {dims}: {rho}"
+            );
+        }
     }
 }

@@ -133,6 +133,63 @@ pub enum Error {
         /// Blocks that there are.
         blocks: usize,
     },
+    /// A count of directions or neurons below 1 or beyond what there is.
+    #[error("{asked} {what} can't be kept of {most}: at least 1, and at most all of them")]
+    BadCount {
+        /// Directions or neurons.
+        what: &'static str,
+        /// The count as it was asked for.
+        asked: usize,
+        /// How many there are.
+        most: usize,
+    },
+    /// Weights of directions of another view.
+    #[error(
+        "the weights are of {weights} neurons but the view has {neurons}; both must be of one layer"
+    )]
+    NeuronMismatch {
+        /// Rows of the weights.
+        weights: usize,
+        /// Neurons of the view.
+        neurons: usize,
+    },
+    /// A weight is NaN or infinite.
+    #[error(
+        "the weight of neuron {neuron} in direction {direction} is {value}; every one must be finite"
+    )]
+    BadWeight {
+        /// Row of the first bad value, column by column.
+        neuron: usize,
+        /// Its column.
+        direction: usize,
+        /// The value itself.
+        value: f64,
+    },
+    /// A neuron that the layer doesn't have.
+    #[error("there is no neuron {neuron}: the layer has {neurons}, counted from 0")]
+    UnknownNeuron {
+        /// The neuron asked for.
+        neuron: usize,
+        /// How many there are.
+        neurons: usize,
+    },
+    /// A neuron that was named twice.
+    #[error("neuron {neuron} is named twice; name each once")]
+    RepeatedNeuron {
+        /// The neuron.
+        neuron: usize,
+    },
+    /// Activations of another layer than the one that a projection is of.
+    #[error(
+        "a projection of {neurons} neurons doesn't fit a tensor of shape {shape:?}: neurons are the last axis of \
+         [sample, neuron] and [sample, token, neuron], and the channels of [sample, channel, height, width]"
+    )]
+    NotTheseNeurons {
+        /// Neurons of the projection.
+        neurons: usize,
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+    },
     /// A decomposition didn't converge, or gave values that aren't finite.
     #[error("the {what} of a {rows} x {columns} matrix failed")]
     DecompositionFailed {

@@ -23,6 +23,8 @@
 //!   batch and merged;
 //! - [`Prepared`] and [`Grid`]: many views against many, each prepared once;
 //! - [`dft_cca`]: convolutional layers, frequency by frequency;
+//! - [`Projection`]: a layer reduced to a few directions, or to the neurons that [`most_active_neurons`] and
+//!   [`random_neurons`] choose;
 //! - [`Chance`], [`jackknife`], [`Correlations::real_directions`] and [`Warning`]: what to judge a number by.
 //!
 //! The products over samples run on the device where the tensor lives, in f64 where the device has
@@ -33,6 +35,7 @@ mod basis;
 mod centre;
 mod centred_pair;
 mod chance;
+mod chosen_neurons;
 mod cka;
 mod comparison;
 mod coordinates;
@@ -53,10 +56,12 @@ mod prepared;
 mod procrustes;
 mod products;
 mod profile;
+mod projection;
 mod pwcca;
 mod range_finder;
 mod regression;
 mod similarity;
+mod split_mix;
 mod view;
 mod warning;
 mod whitened;
@@ -71,6 +76,7 @@ mod reference_case;
 
 pub use basis::Basis;
 pub use chance::Chance;
+pub use chosen_neurons::{most_active_neurons, random_neurons};
 pub use cka::Cka;
 pub use comparison::Comparison;
 pub use correlations::{Correlations, Svcca, cca, correlations, svcca};
@@ -86,6 +92,7 @@ pub use pair::Pair;
 pub use pls::Pls;
 pub use prepared::Prepared;
 pub use procrustes::Procrustes;
+pub use projection::Projection;
 pub use pwcca::Pwcca;
 pub use regression::R2;
 pub use similarity::Similarity;

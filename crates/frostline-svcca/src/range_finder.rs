@@ -3,7 +3,9 @@
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Error, decompose, precision::Precision, products, view::orthonormal};
+use crate::{
+    Error, decompose, precision::Precision, products, split_mix::SplitMix, view::orthonormal,
+};
 
 /// Leading directions that hold a share of the variance.
 pub(crate) struct Leading {
@@ -103,16 +105,10 @@ fn twice(columns: Tensor<2>, precision: Precision) -> Result<Tensor<2>, Error> {
     orthonormal(orthonormal(columns, precision)?, precision)
 }
 
-/// Normal numbers, always the same ones, so that a search repeats: SplitMix64 and Box-Muller.
+/// Normal numbers, always the same ones, so that a search repeats: Box-Muller.
 fn gaussian(rows: usize, columns: usize) -> DMatrix<f64> {
-    let mut state = 0x5eed_u64;
-    let mut uniform = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) as f64 + 1.0) / (u64::MAX as f64 + 2.0)
-    };
+    let mut random = SplitMix(0x5eed);
+    let mut uniform = move || (random.draw() as f64 + 1.0) / (u64::MAX as f64 + 2.0);
     DMatrix::from_fn(rows, columns, |_, _| {
         (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos()
     })

@@ -262,6 +262,16 @@ impl View {
         Ok(all)
     }
 
+    /// `[sample, varying neuron]`, divided by `scale`, and which neurons these are; none where no neuron varies.
+    pub(crate) fn centred(&self) -> Option<(&Tensor<2>, &[usize])> {
+        let centred = self.centred.as_ref()?;
+        Some((centred, &self.varying))
+    }
+
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Neurons that never vary.
     pub(crate) fn constant(&self) -> usize {
         self.neurons - self.varying.len()

@@ -8,8 +8,15 @@
 //! - [`freeze`]: policies and [`FreezeTraining`](prelude::FreezeTraining) for a training loop;
 //! - [`report`]: pictures and pages.
 //!
-//! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, and [`page`], one HTML
-//! page for any set of runs.
+//! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, [`page`], one HTML
+//! page for any set of runs, and what else the papers do with the layers of networks:
+//!
+//! - [`ConvergenceOrder`]: did the layers converge from the bottom up?
+//! - [`projecting`]: how well does a network answer from a few directions of a layer?
+//! - [`LowRankLinear`] and [`LowRankConv2d`]: layers made smaller through the directions of their inputs;
+//! - [`ClassSensitivity`]: at which depth is a class told?
+//! - [`TwoNetworks`], [`CrossModel`] and [`Groups`]: two networks' aligned directions, all layers of one against all
+//!   of another, and networks that memorise against networks that generalise.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -25,28 +32,42 @@
 //! Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`; `train` adds
 //! freezing in Burn's own trainer.
 
+mod class_sensitivity;
+mod compress;
+mod convergence;
+mod cross_model;
 mod dynamics;
 mod error;
+mod groups;
 mod page;
+mod projecting;
+mod two_networks;
 
+pub use class_sensitivity::ClassSensitivity;
+pub use compress::{LowRankConv2d, LowRankLinear};
+pub use convergence::ConvergenceOrder;
+pub use cross_model::{CrossModel, InCommon};
 pub use dynamics::{Dynamics, Progress};
 pub use error::Error;
 pub use frostline_activations as activations;
 pub use frostline_freeze as freeze;
 pub use frostline_report as report;
 pub use frostline_svcca as svcca;
+pub use groups::{GroupMean, Groups};
 pub use page::page;
+pub use projecting::projecting;
+pub use two_networks::{Matched, TwoNetworks};
 
 /// What a training loop needs, in one `use`. The policy [`Linear`](crate::freeze::Linear) is not in it:
 /// most models use Burn's layer of that name.
 pub mod prelude {
     pub use frostline_activations::{
         Activations, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status, Tap,
-        record, scope,
+        record, replacing, scope,
     };
     pub use frostline_freeze::{
         Converged, DryRun, Features, FreezePolicy, FreezeTraining, History, InputKey, Layered,
         Layers, Never, PolicyConfig, PrefixCache, Step, Tested,
     };
-    pub use frostline_svcca::{Cut, Measure, Moments, Pair, Svcca, View, cca, svcca};
+    pub use frostline_svcca::{Cut, Measure, Moments, Pair, Projection, Svcca, View, cca, svcca};
 }

@@ -9,6 +9,7 @@ mod maps;
 mod measures;
 mod moments;
 mod naive;
+mod projections;
 mod properties;
 mod reference;
 mod reference_case;
