@@ -9,7 +9,7 @@
 //! - [`report`]: pictures and pages.
 //!
 //! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, and [`page`], one HTML
-//! page for any set of runs.
+//! page for any set of runs, or [`compared`], what that page is drawn from.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};
@@ -35,7 +35,7 @@ pub use frostline_activations as activations;
 pub use frostline_freeze as freeze;
 pub use frostline_report as report;
 pub use frostline_svcca as svcca;
-pub use page::page;
+pub use page::{compared, page};
 
 /// What a training loop needs, in one `use`. The policy [`Linear`](crate::freeze::Linear) is not in it:
 /// most models use Burn's layer of that name.
