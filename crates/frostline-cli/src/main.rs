@@ -88,10 +88,10 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline report runs/* --tensorboard logs && tensorboard --logdir logs
   frostline report runs/* --json        what was run and how it ended, for machines
 
-Tables: runs.csv (settings as columns), checks.csv, layers.csv and panes.csv, whose rows are layers during
-training and whose columns are layers at the end; a cell is empty where nothing is known. TensorBoard gets
-scalars; its wall time is the run's seconds of training and measuring, counted from the start of 1970, as
-a run folder knows no date. Folders are made, files of the same names replaced.
+Tables: runs.csv with the settings as columns, checks.csv, layers.csv, and panes.csv, where row_layer is a
+layer during training and column_layer one at the end. A cell is empty where nothing is known. TensorBoard
+gets scalars; its wall time is the run's seconds of training and measuring from the start of 1970, as a run
+folder knows no date. Folders are made, and files of the same names replaced.
 
 Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
     Report {

@@ -1,4 +1,6 @@
+use std::error::Error;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -21,11 +23,14 @@ pub(crate) struct Chromium {
     events: Vec<Value>,
     asked: u64,
     session: Option<String>,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// A browser that says nothing for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What it writes to standard error, in the folder of its profile.
+const LOG: &str = "stderr.log";
 
 impl Chromium {
     /// Starts the browser. None, with a word on standard error, where there is none and `FROSTLINE_REQUIRE_BROWSER`
@@ -42,7 +47,7 @@ impl Chromium {
         let profile = tempfile::tempdir().unwrap();
         // The browser reads from descriptor 3 and writes to 4, as `--remote-debugging-pipe` has it.
         let mut process = Command::new("sh")
-            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 >/dev/null 2>&1"])
+            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 >&2"])
             .arg(browser)
             .args(["--headless", "--remote-debugging-pipe"])
             // Root has no sandbox, and the only page is our own.
@@ -56,6 +61,7 @@ impl Chromium {
             .arg("about:blank")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(File::create(profile.path().join(LOG)).unwrap())
             .spawn()
             .unwrap();
         let mut chromium = Chromium {
@@ -65,7 +71,7 @@ impl Chromium {
             events: Vec::new(),
             asked: 0,
             session: None,
-            _profile: profile,
+            profile,
         };
         chromium.attach();
         Some(chromium)
@@ -84,7 +90,9 @@ impl Chromium {
             .to
             .as_mut()
             .expect("the browser runs until it is dropped");
-        to.write_all(&bytes).and_then(|()| to.flush()).unwrap();
+        if let Err(error) = to.write_all(&bytes) {
+            self.gone(method, &error);
+        }
         loop {
             let mut message = self.next(method);
             if message["id"] == self.asked {
@@ -148,7 +156,12 @@ impl Chromium {
 
     fn next(&mut self, waiting_for: &str) -> Value {
         let message = self.from.recv_timeout(PATIENCE);
-        message.unwrap_or_else(|error| panic!("Chromium and {waiting_for}: {error}"))
+        message.unwrap_or_else(|error| self.gone(waiting_for, &error))
+    }
+
+    fn gone(&self, waiting_for: &str, error: &dyn Error) -> ! {
+        let log = std::fs::read_to_string(self.profile.path().join(LOG)).unwrap_or_default();
+        panic!("Chromium gave no answer to {waiting_for}: {error}; it wrote\n{log}");
     }
 }
 
