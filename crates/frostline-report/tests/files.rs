@@ -336,7 +336,7 @@ fn read(mut bytes: &[u8]) -> Vec<Event> {
     };
     let masked = |bytes: &[u8]| {
         let crc = crc32c(bytes);
-        ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8)
+        crc.rotate_left(17).wrapping_add(0xa282_ead8)
     };
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
     let mut events = Vec::new();

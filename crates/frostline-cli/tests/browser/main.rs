@@ -129,7 +129,7 @@ fn the_page_loads_without_complaints_and_asks_for_nothing_but_itself() {
     };
     opened.show(WIDE, "light");
     opened.each_state(|_| ());
-    assert_eq!(opened.complaints(), [String::new(); 0]);
+    assert_eq!(opened.complaints(), Vec::<String>::new());
     let requests = opened.chromium.events("Network.requestWillBeSent");
     assert_eq!(requests.count(), 1, "the page itself is seen");
 }
