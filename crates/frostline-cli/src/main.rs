@@ -6,6 +6,7 @@ mod grid;
 mod layer_file;
 mod replay;
 mod report;
+mod write_files;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,7 +84,16 @@ cka, cka_biased, procrustes, r2, pls.")]
     #[command(after_help = "Examples:
   frostline report runs/cifar10/ordinary runs/cifar10/freeze
   frostline report runs/freeze -o page.html
-  frostline report runs/* --json        what was run and how it ended, for machines")]
+  frostline report runs/* -o page.html --svg pictures --csv tables
+  frostline report runs/* --tensorboard logs && tensorboard --logdir logs
+  frostline report runs/* --json        what was run and how it ended, for machines
+
+Tables: runs.csv with the settings as columns, checks.csv, layers.csv, and panes.csv, where row_layer is a
+layer during training and column_layer one at the end. A cell is empty where nothing is known. TensorBoard
+gets scalars; its wall time is the run's seconds of training and measuring from the start of 1970, as a run
+folder knows no date. Folders are made, and files of the same names replaced.
+
+Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
     Report {
         /// Run folders: each has run.json, history.jsonl and checkpoints/
         #[arg(required = true, value_name = "RUN")]
@@ -91,7 +101,16 @@ cka, cka_biased, procrustes, r2, pls.")]
         /// Where to write the page [default: report.html in the first run's folder]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// Print the runs and their histories as JSON and draw nothing
+        /// Also write every picture of the page to this folder
+        #[arg(long, value_name = "DIR")]
+        svg: Option<PathBuf>,
+        /// Also write the numbers to this folder, as tables
+        #[arg(long, value_name = "DIR")]
+        csv: Option<PathBuf>,
+        /// Also write the numbers to this folder, as TensorBoard reads them
+        #[arg(long, value_name = "DIR")]
+        tensorboard: Option<PathBuf>,
+        /// Print the runs and their histories as JSON, and draw a page only with --output
         #[arg(long)]
         json: bool,
     },
@@ -172,7 +191,23 @@ fn main() -> ExitCode {
                 svg,
             },
         ),
-        Command::Report { runs, output, json } => report::report(&runs, output, json),
+        Command::Report {
+            runs,
+            output,
+            svg,
+            csv,
+            tensorboard,
+            json,
+        } => report::report(
+            &runs,
+            &report::Options {
+                output,
+                svg,
+                csv,
+                tensorboard,
+                json,
+            },
+        ),
         Command::Replay {
             runs,
             policies,

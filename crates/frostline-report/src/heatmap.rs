@@ -387,7 +387,7 @@ fn moment(pane: &Pane) -> String {
     }
 }
 
-fn check(pane: &Pane) -> Result<(), Error> {
+pub(crate) fn check(pane: &Pane) -> Result<(), Error> {
     unit(pane.fraction, || {
         format!("the fraction of the pane of step {}", pane.step)
     })?;

@@ -20,6 +20,8 @@
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
 //!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
 //! - [`Summary`] holds a run's numbers.
+//! - [`svg_files`], [`csv_files`] and [`tensorboard_files`] are the page's pictures and numbers as files for
+//!   other programs.
 //!
 //! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
 //! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
@@ -27,6 +29,7 @@
 mod axis;
 mod colour;
 mod cost;
+mod csv_files;
 mod curves;
 mod error;
 mod front;
@@ -35,6 +38,7 @@ mod heatmap;
 mod page;
 mod page_tables;
 mod plot;
+mod report_file;
 mod savings;
 mod savings_pictures;
 mod short_names;
@@ -42,9 +46,12 @@ mod study;
 mod study_page;
 mod summary;
 mod svg;
+mod svg_files;
+mod tensorboard;
 mod timeline;
 
 pub use cost::Cost;
+pub use csv_files::csv_files;
 pub use curves::{Against, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_previous};
 pub use error::Error;
 pub use front::{
@@ -53,6 +60,9 @@ pub use front::{
 pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
+pub use report_file::ReportFile;
 pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};
+pub use svg_files::svg_files;
+pub use tensorboard::tensorboard_files;
 pub use timeline::freeze_timeline;

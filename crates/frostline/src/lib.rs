@@ -9,7 +9,7 @@
 //! - [`report`]: pictures and pages.
 //!
 //! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, [`page`], one HTML
-//! page for any set of runs, and what else the papers do with the layers of networks:
+//! page for any set of runs, or [`compared`], what that page is drawn from, and what else the papers do with the layers of networks:
 //!
 //! - [`ConvergenceOrder`]: did the layers converge from the bottom up?
 //! - [`projecting`]: how well does a network answer from a few directions of a layer?
@@ -54,7 +54,7 @@ pub use frostline_freeze as freeze;
 pub use frostline_report as report;
 pub use frostline_svcca as svcca;
 pub use groups::{GroupMean, Groups};
-pub use page::page;
+pub use page::{compared, page};
 pub use projecting::projecting;
 pub use two_networks::{Matched, TwoNetworks};
 

@@ -15,8 +15,20 @@ const PANES: [f64; 4] = [0.0, 0.35, 0.75, 1.0];
 pub fn page(
     runs: &[Run],
     device: &Device,
-    mut progress: impl FnMut(Progress),
+    progress: impl FnMut(Progress),
 ) -> Result<String, Error> {
+    Ok(compared(runs, device, progress)?.html()?)
+}
+
+/// The same page before it is drawn: its numbers once computed serve
+/// [`svg_files`](frostline_report::svg_files) and the like too.
+///
+/// Errors: `NoRuns`.
+pub fn compared<'a>(
+    runs: &'a [Run],
+    device: &Device,
+    mut progress: impl FnMut(Progress),
+) -> Result<Page<'a>, Error> {
     let first = runs.first().ok_or(Error::NoRuns)?;
     let total = runs.iter().map(|run| run.checkpoints().len()).sum();
     let mut before = 0;
@@ -38,7 +50,7 @@ pub fn page(
             to_end: dynamics.to_end,
         });
     }
-    let page = Page {
+    Ok(Page {
         title: first
             .info
             .title
@@ -46,6 +58,5 @@ pub fn page(
             .unwrap_or_else(|| first.info.name.clone()),
         notices,
         runs: pictures,
-    };
-    Ok(page.html()?)
+    })
 }

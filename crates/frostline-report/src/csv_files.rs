@@ -1,0 +1,292 @@
+use std::collections::BTreeSet;
+
+use frostline_activations::{Check, Run, Status};
+
+use crate::heatmap::check;
+use crate::report_file::ReportFile;
+use crate::summary::{Summary, ledger, run_names};
+use crate::{Error, LayerCurve, RunPictures};
+
+/// What the runs recorded as tables for plots of one's own, joined by `run` and `step`:
+///
+/// - `runs.csv`: a row a run, its settings as columns `settings.<name>`;
+/// - `checks.csv`: a row a run and check;
+/// - `layers.csv`: a row a run, check and layer; `depth` counts the layers that can freeze from the
+///   input up, `flops` are from the start of training to that check, `frozen` is from that check on;
+/// - `panes.csv`: a row a run, step, layer during training (`row_layer`) and layer at the end.
+///
+/// A cell is empty where a number is not known or not finite. Errors: `PaneShape` and `OutOfRange`, for
+/// panes that can't be drawn either.
+pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
+    for pane in runs.iter().flat_map(|pictures| &pictures.panes) {
+        check(pane)?;
+    }
+    let all: Vec<&Run> = runs.iter().map(|pictures| pictures.run).collect();
+    let names = run_names(&all);
+    let named = || runs.iter().zip(names.iter().map(String::as_str));
+    let (run_columns, run_rows) = runs_table(&all, &names);
+    Ok(vec![
+        file("runs.csv", run_columns, run_rows),
+        file(
+            "checks.csv",
+            CHECK_COLUMNS.map(String::from),
+            named().flat_map(|(pictures, name)| check_rows(pictures.run, name)),
+        ),
+        file(
+            "layers.csv",
+            LAYER_COLUMNS.map(String::from),
+            named().flat_map(|(pictures, name)| layer_rows(pictures, name)),
+        ),
+        file(
+            "panes.csv",
+            PANE_COLUMNS.map(String::from),
+            named().flat_map(|(pictures, name)| pane_rows(pictures, name)),
+        ),
+    ])
+}
+
+/// The similarity of a layer at a step to its final self, where they were compared.
+pub(crate) fn at_step(curves: &[LayerCurve], layer: &str, step: usize) -> Option<f64> {
+    let curve = curves.iter().find(|curve| curve.layer == layer)?;
+    let point = curve.points.iter().find(|(at, _)| *at == step);
+    point.map(|(_, similarity)| *similarity)
+}
+
+/// A table whose rows are as long as its first.
+fn file<R>(name: &str, columns: R, rows: impl IntoIterator<Item = R>) -> ReportFile
+where
+    R: IntoIterator<Item = String>,
+{
+    const IN_MEMORY: &str = "a table in memory with rows of one length takes every cell";
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns).expect(IN_MEMORY);
+    for row in rows {
+        writer.write_record(row).expect(IN_MEMORY);
+    }
+    ReportFile {
+        name: name.to_string(),
+        content: writer.into_inner().expect(IN_MEMORY),
+    }
+}
+
+fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>) {
+    let settings: BTreeSet<&String> = runs
+        .iter()
+        .flat_map(|run| run.info.settings.keys())
+        .collect();
+    let mut columns = RUN_COLUMNS.map(String::from).to_vec();
+    // So that no setting has the name of another column.
+    columns.extend(settings.iter().map(|key| format!("settings.{key}")));
+    let rows = runs.iter().zip(names).map(|(run, name)| {
+        let mut row = run_row(run, name).to_vec();
+        let value = |key: &&String| run.info.settings.get(*key).cloned().unwrap_or_default();
+        row.extend(settings.iter().map(value));
+        row
+    });
+    (columns, rows.collect())
+}
+
+const RUN_COLUMNS: [&str; 28] = [
+    "run",
+    "folder",
+    "title",
+    "notice",
+    "status",
+    "step",
+    "planned_steps",
+    "steps_per_epoch",
+    "layers",
+    "policy",
+    "measure",
+    "probe_samples",
+    "probe_layout",
+    "seed",
+    "device",
+    "frostline",
+    "burn",
+    "accuracy",
+    "test_samples",
+    "training_seconds",
+    "measuring_seconds",
+    "cpu_seconds",
+    "saved_seconds",
+    "spent_flops",
+    "saved_flops",
+    "cache_hit_rate",
+    "frozen",
+    "decided",
+];
+
+fn run_row(run: &Run, name: &str) -> [String; 28] {
+    let (info, summary) = (&run.info, Summary::of(run));
+    let status = match summary.status {
+        Some(Status::Finished) => "finished",
+        Some(Status::Interrupted) => "interrupted",
+        Some(Status::Diverged) => "diverged",
+        None => "",
+    };
+    let ledger = ledger(run);
+    // Without layers the operations of a step were not known.
+    let counted = ledger.filter(|ledger| !ledger.layers.is_empty());
+    let cpu_at_end = info.outcome.as_ref().map(|end| end.cpu_seconds);
+    let cpu_at_check = run.history.last().map(|check| check.cpu_seconds);
+    [
+        name.to_string(),
+        run.path().display().to_string(),
+        info.title.clone().unwrap_or_default(),
+        info.notice.clone().unwrap_or_default(),
+        status.to_string(),
+        summary.step.to_string(),
+        summary.planned.to_string(),
+        info.length.steps_per_epoch.to_string(),
+        summary.layers.to_string(),
+        info.policy.clone(),
+        info.measure.clone(),
+        info.probe.samples.to_string(),
+        info.probe.layout.to_string(),
+        whole(info.seed),
+        info.device.clone(),
+        info.versions.frostline.clone(),
+        info.versions.burn.clone(),
+        number(summary.accuracy),
+        whole(summary.test_samples),
+        number(summary.training_seconds),
+        number(summary.measuring_seconds),
+        number(cpu_at_end.or(cpu_at_check).flatten()),
+        number(summary.saved_seconds),
+        number(counted.map(|ledger| ledger.spent_flops())),
+        number(counted.map(|ledger| ledger.saved_flops())),
+        number(ledger.and_then(|ledger| ledger.hit_rate())),
+        summary.frozen.to_string(),
+        summary.decided.to_string(),
+    ]
+}
+
+const CHECK_COLUMNS: [&str; 12] = [
+    "run",
+    "step",
+    "epoch",
+    "learning_rate",
+    "loss",
+    "accuracy",
+    "training_seconds",
+    "measuring_seconds",
+    "cpu_seconds",
+    "frozen",
+    "decided",
+    "reason",
+];
+
+fn check_rows(run: &Run, name: &str) -> impl Iterator<Item = [String; 12]> {
+    run.history.iter().map(move |check| {
+        [
+            name.to_string(),
+            check.step.to_string(),
+            number(Some(check.epoch)),
+            number(check.learning_rate),
+            number(check.loss),
+            number(check.accuracy),
+            number(Some(check.training_seconds)),
+            number(Some(check.measuring_seconds)),
+            number(check.cpu_seconds),
+            check.frozen.to_string(),
+            check.decided.to_string(),
+            check.reason.clone(),
+        ]
+    })
+}
+
+const LAYER_COLUMNS: [&str; 13] = [
+    "run",
+    "step",
+    "layer",
+    "depth",
+    "similarity_to_previous",
+    "similarity_to_end",
+    "frozen",
+    "gradients",
+    "weight_change",
+    "forward_flops",
+    "backward_flops",
+    "saved_forward_flops",
+    "saved_backward_flops",
+];
+
+fn layer_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 13]> {
+    let layers = &pictures.run.info.layers;
+    // Taps that are no layers of their own have a similarity to the end alone.
+    let taps = pictures.to_end.iter().map(|curve| &curve.layer);
+    let taps: Vec<&String> = taps.filter(|tap| !layers.contains(tap)).collect();
+    let mut rows = Vec::new();
+    for check in &pictures.run.history {
+        for (index, layer) in layers.iter().enumerate() {
+            let to_end = at_step(&pictures.to_end, layer, check.step);
+            rows.push(layer_row(name, check, (index, layer), to_end));
+        }
+        for tap in &taps {
+            let mut row = [const { String::new() }; 13];
+            row[0] = name.to_string();
+            row[1] = check.step.to_string();
+            row[2] = tap.to_string();
+            row[5] = number(at_step(&pictures.to_end, tap, check.step));
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn layer_row(
+    name: &str,
+    check: &Check,
+    (index, layer): (usize, &str),
+    to_end: Option<f64>,
+) -> [String; 13] {
+    let of_layer = |values: &[Option<f64>]| number(values.get(index).copied().flatten());
+    let ledger = check.ledger.as_ref();
+    let flops = ledger.and_then(|ledger| ledger.layers.get(index));
+    [
+        name.to_string(),
+        check.step.to_string(),
+        layer.to_string(),
+        (index + 1).to_string(),
+        of_layer(&check.similarity),
+        number(to_end),
+        (index < check.frozen).to_string(),
+        of_layer(&check.gradients),
+        of_layer(&check.weight_change),
+        number(flops.map(|flops| flops.forward)),
+        number(flops.map(|flops| flops.backward)),
+        number(flops.map(|flops| flops.saved_forward)),
+        number(flops.map(|flops| flops.saved_backward)),
+    ]
+}
+
+const PANE_COLUMNS: [&str; 5] = ["run", "step", "row_layer", "column_layer", "similarity"];
+
+fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 5]> {
+    let mut rows = Vec::new();
+    for pane in &pictures.panes {
+        for (row, values) in pane.rows.iter().zip(&pane.values) {
+            for (column, value) in pane.columns.iter().zip(values) {
+                rows.push([
+                    name.to_string(),
+                    pane.step.to_string(),
+                    row.clone(),
+                    column.clone(),
+                    number(*value),
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+/// With every digit that tells it from its neighbours; nothing where it is not known or not finite.
+fn number(value: Option<f64>) -> String {
+    let value = value.filter(|value| value.is_finite());
+    value.map_or_else(String::new, |value| format!("{value:?}"))
+}
+
+fn whole<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}

@@ -1,0 +1,70 @@
+use frostline_activations::Run;
+
+use crate::report_file::{ReportFile, file_names};
+use crate::savings_pictures::{flops_of_layers, seconds_a_step};
+use crate::summary::{ledger, run_names};
+use crate::{
+    Against, Error, RunPictures, accuracy, freeze_timeline, loss, panes, similarity_to_end,
+    similarity_to_previous,
+};
+
+/// Every picture of the page of these runs as a file of its own: `loss.svg` and others of all runs,
+/// `<run>-panes.svg` and others of each.
+///
+/// A picture for which nothing was recorded is left out. Errors: `PaneShape` and `OutOfRange`, as for
+/// the page.
+pub fn svg_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
+    let all: Vec<&Run> = runs.iter().map(|pictures| pictures.run).collect();
+    let mut files = Vec::new();
+    for (what, picture) in of_all(&all) {
+        files.extend(file(what.to_string(), picture)?);
+    }
+    for (pictures, name) in runs.iter().zip(file_names(&run_names(&all))) {
+        for (what, picture) in of_one(pictures) {
+            files.extend(file(format!("{name}-{what}"), picture)?);
+        }
+    }
+    Ok(files)
+}
+
+/// A picture under the name of what it shows.
+type Named = (&'static str, Result<String, Error>);
+
+/// The pictures that compare all runs.
+fn of_all(runs: &[&Run]) -> Vec<Named> {
+    vec![
+        ("loss", loss(runs, Against::Steps)),
+        ("loss-by-seconds", loss(runs, Against::Seconds)),
+        ("accuracy", accuracy(runs, Against::Steps)),
+        ("accuracy-by-seconds", accuracy(runs, Against::Seconds)),
+    ]
+}
+
+/// The pictures of one run.
+fn of_one(pictures: &RunPictures<'_>) -> Vec<Named> {
+    let run = pictures.run;
+    let mut named = vec![
+        ("panes", panes(pictures)),
+        ("similarity-to-end", similarity_to_end(pictures)),
+        ("change", similarity_to_previous(run)),
+        ("frozen-layers", freeze_timeline(&[run])),
+    ];
+    if let Some(ledger) = ledger(run) {
+        let seconds = seconds_a_step(run, ledger);
+        let flops = flops_of_layers(run, ledger);
+        named.extend(seconds.map(|svg| ("seconds-a-step", Ok(svg))));
+        named.extend(flops.map(|svg| ("operations", Ok(svg))));
+    }
+    named
+}
+
+fn file(name: String, picture: Result<String, Error>) -> Result<Option<ReportFile>, Error> {
+    match picture {
+        Ok(svg) => Ok(Some(ReportFile {
+            name: name + ".svg",
+            content: svg.into_bytes(),
+        })),
+        Err(Error::Nothing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
