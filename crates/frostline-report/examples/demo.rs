@@ -1,11 +1,13 @@
-//! Draws a page of made-up runs: `cargo run -p frostline-report --example demo -- page.html`.
+//! Draws every picture there is, of made-up numbers: `cargo run -p frostline-report --example demo -- FOLDER`.
 //!
-//! With a second argument, the first run's panes go there as an SVG; with a third, a page of a made-up
-//! study.
+//! `page.html` compares three runs, `study.html` is of a study; the other pictures
+//! are files of their own.
+
+mod made_up_pictures;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use frostline_activations::{
     Check, LayerFlops, Layout, Ledger, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status,
@@ -26,10 +28,9 @@ const STEPS: usize = 785;
 const CHECKS: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let page_path = arguments
-        .next()
-        .ok_or("give the path of the page to write")?;
+    let drawn = std::env::args().nth(1);
+    let drawn = PathBuf::from(drawn.ok_or("give the folder to draw into")?);
+    std::fs::create_dir_all(&drawn)?;
     let folder = tempfile::tempdir()?;
     let runs = [
         made_up_run(&folder.path().join("usual"), "as usual", false, CHECKS)?,
@@ -51,17 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         notices: vec!["Every number on this page is made up: nothing was trained.".into()],
         runs: runs.iter().map(pictures).collect(),
     };
-    std::fs::write(&page_path, page.html()?)?;
-    if let Some(path) = arguments.next() {
-        std::fs::write(path, panes(&page.runs[0])?)?;
-    }
+    std::fs::write(drawn.join("page.html"), page.html()?)?;
+    std::fs::write(drawn.join("panes.svg"), panes(&page.runs[0])?)?;
     print!("{}", text_table(&runs.each_ref()));
-    if let Some(path) = arguments.next() {
-        let study = made_up_study();
-        std::fs::write(path, study.html()?)?;
-        print!("\n{}", study.text());
-    }
-    Ok(())
+    let study = made_up_study();
+    std::fs::write(drawn.join("study.html"), study.html()?)?;
+    print!("\n{}", study.text());
+    made_up_pictures::draw(&drawn)
 }
 
 /// A run folder as a training writes it.

@@ -14,9 +14,11 @@ pub(crate) enum Unit {
 pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) ticks: Vec<(f64, String)>,
-    low: f64,
-    high: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
     logarithmic: bool,
+    /// The ticks are names rather than numbers.
+    pub(crate) of_names: bool,
 }
 
 impl Axis {
@@ -42,33 +44,59 @@ impl Axis {
             low,
             high,
             logarithmic: false,
+            of_names: false,
         }
     }
 
     /// Whole decades around `low` to `high`, both positive.
     pub(crate) fn logarithmic(label: &str, (low, high): (f64, f64)) -> Self {
-        let first = (low.log10() + 1e-9).floor() as i32;
-        let last = ((high.log10() - 1e-9).ceil() as i32).max(first + 1);
-        let stride = (last - first).div_euclid(8) + 1;
-        let between: &[f64] = if last - first <= 2 { &[2.0, 5.0] } else { &[] };
-        let mut ticks = Vec::new();
-        for power in (first..=last).step_by(stride as usize) {
-            let decade = 10f64.powi(power);
-            ticks.push((decade, in_decades(decade)));
-            if power < last {
-                ticks.extend(
-                    between
-                        .iter()
-                        .map(|digit| (digit * decade, in_decades(digit * decade))),
-                );
-            }
+        let (first, last) = decades_around(low, high);
+        let most_with_digits = 2;
+        let (low, high) = (10f64.powi(first), 10f64.powi(last));
+        Axis {
+            label: label.to_string(),
+            ticks: decade_ticks((low, high), most_with_digits),
+            low,
+            high,
+            logarithmic: true,
+            of_names: false,
         }
+    }
+
+    /// From a little below `low` to a little above `high`, both positive.
+    pub(crate) fn tight_logarithmic(label: &str, (low, high): (f64, f64)) -> Self {
+        const EDGE: f64 = 0.04;
+        let (low, high) = widened(low, high);
+        let edge = (high / low).powf(EDGE);
+        let (low, high) = (low / edge, high * edge);
+        let decades = high.log10() - low.log10();
+        // Within less than a decade round numbers are found as on a linear axis.
+        let ticks = if decades < 1.0 {
+            Axis::linear(label, (low, high), Unit::Number).ticks
+        } else {
+            let most_with_digits = 4;
+            decade_ticks((low, high), most_with_digits)
+        };
         Axis {
             label: label.to_string(),
             ticks,
-            low: 10f64.powi(first),
-            high: 10f64.powi(last),
+            low,
+            high,
             logarithmic: true,
+            of_names: false,
+        }
+    }
+
+    /// One place a name, the first at 0, with half a place at both ends.
+    pub(crate) fn names(label: &str, names: &[String]) -> Self {
+        let ticks = names.iter().enumerate();
+        Axis {
+            label: label.to_string(),
+            ticks: ticks.map(|(at, name)| (at as f64, name.clone())).collect(),
+            low: -0.5,
+            high: names.len().max(1) as f64 - 0.5,
+            logarithmic: false,
+            of_names: true,
         }
     }
 
@@ -157,6 +185,30 @@ fn written(tick: f64, step: f64, largest: f64) -> String {
     }
 }
 
+/// The powers of ten at or below `low` and at or above `high`, and not the same.
+fn decades_around(low: f64, high: f64) -> (i32, i32) {
+    let first = (low.log10() + 1e-9).floor() as i32;
+    let last = (high.log10() - 1e-9).ceil() as i32;
+    (first, last.max(first + 1))
+}
+
+/// Powers of ten between the bounds, and their twos and fives where there are few.
+fn decade_ticks((low, high): (f64, f64), most_with_digits: i32) -> Vec<(f64, String)> {
+    let (first, last) = decades_around(low, high);
+    let digits: &[f64] = match last - first <= most_with_digits {
+        true => &[1.0, 2.0, 5.0],
+        false => &[1.0],
+    };
+    let stride = (last - first).div_euclid(8) + 1;
+    let within = low * (1.0 - 1e-9)..=high * (1.0 + 1e-9);
+    (first..=last)
+        .step_by(stride as usize)
+        .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)))
+        .filter(|tick| within.contains(tick))
+        .map(|tick| (tick, in_decades(tick)))
+        .collect()
+}
+
 /// A tick of a logarithmic axis.
 fn in_decades(tick: f64) -> String {
     if (1e-4..1e5).contains(&tick) {
@@ -224,6 +276,38 @@ mod tests {
         assert_eq!(axis.share(0.0), 0.0);
         let wide = Axis::logarithmic("", (1e-6, 1e30));
         assert!(wide.ticks.len() <= 9);
+    }
+
+    #[test]
+    fn a_tight_log_axis_has_round_ticks_inside_its_bounds() {
+        let axis = Axis::tight_logarithmic("", (2.0, 512.0));
+        assert_eq!(
+            labels(&axis),
+            ["2", "5", "10", "20", "50", "100", "200", "500"]
+        );
+        let axis = Axis::tight_logarithmic("", (1.0, 1e6));
+        assert_eq!(
+            labels(&axis),
+            ["1", "10", "100", "1000", "10000", "1e5", "1e6"]
+        );
+        let axis = Axis::tight_logarithmic("", (300.0, 420.0));
+        assert_eq!(
+            labels(&axis),
+            ["300", "320", "340", "360", "380", "400", "420"]
+        );
+        // One value lies in the middle, as it does on a linear axis, but for the bend of the axis.
+        let axis = Axis::tight_logarithmic("", (3.0, 3.0));
+        assert!((axis.share(3.0) - 0.5).abs() < 0.05);
+    }
+
+    #[test]
+    fn names_stand_side_by_side() {
+        let axis = Axis::names("layer", &["a".into(), "b".into(), "c".into()]);
+        assert_eq!(labels(&axis), ["a", "b", "c"]);
+        let places = [0.0, 1.0, 2.0].map(|at| axis.share(at));
+        for (place, expected) in places.into_iter().zip([1.0, 3.0, 5.0]) {
+            assert!((place - expected / 6.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 use frostline_activations::{Check, Run, Status};
+use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, Unit, bounds, drawable, short};
 use crate::colour;
-use crate::error::unit;
-use crate::plot::{Curve, Legend, Plot, Point, pieces};
+use crate::error::{interval, length, unit};
+use crate::legend::Legend;
+use crate::plot::{Bar, Curve, Plot, Point, Size, pieces, runs};
 use crate::summary::{grouped, run_names};
 use crate::svg::shorten;
 use crate::{Error, RunPictures};
@@ -73,9 +75,6 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
         .iter()
         .enumerate()
         .map(|(index, layer)| Curve {
-            name: layer.clone(),
-            colour: colour::layer(index, layers.len()),
-            dash: layer_dash(index),
             pieces: pieces(measured(run, index).map(|(check, similarity)| {
                 similarity.map(|s| Point {
                     x: check.step as f64,
@@ -83,9 +82,7 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
                     says: format!("{layer} at step {}: similarity {}", check.step, short(s)),
                 })
             })),
-            ring: None,
-            beside: Vec::new(),
-            bars: Vec::new(),
+            ..Curve::named(layer, layer_look(index, layers.len()))
         })
         .collect();
     // Less than this is rounding in single precision.
@@ -115,11 +112,12 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
             run.info.name
         ),
         heading: format!("Change since the previous check: {}", heading_name(run)),
-        width: WIDE,
+        size: Size::Wide,
         x: steps_axis(run, values_x(&curves)),
         right: Some(("similarity".into(), similarities.collect())),
         y,
         curves,
+        level: None,
         legend: Legend::Right,
     }
     .svg())
@@ -129,7 +127,37 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
 ///
 /// Errors: `OutOfRange` for a similarity outside `[0, 1]`, `Nothing` without points.
 pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
+    similarity_to_end_with(pictures, &Certainty::default())
+}
+
+/// How sure the similarities of layers to their ends are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Certainty {
+    /// What noise alone reaches, in `[0, 1]`.
+    pub floor: Option<f64>,
+    /// Lower and upper end of each similarity, in `[0, 1]`: for each layer one a point. Empty where they are not
+    /// known, of all layers or of one.
+    pub intervals: Vec<Vec<Option<[f64; 2]>>>,
+}
+
+/// As [`similarity_to_end`], with a line for what noise reaches and a band around each curve.
+///
+/// Errors: as there, `OutOfRange` for a floor or an end outside `[0, 1]`, `Backwards`, and `Length` for intervals
+/// that are not one a point.
+pub fn similarity_to_end_with(
+    pictures: &RunPictures<'_>,
+    certainty: &Certainty,
+) -> Result<String, Error> {
     let layers = &pictures.to_end;
+    let intervals = &certainty.intervals;
+    if !intervals.is_empty() {
+        let what = || "lists of intervals".into();
+        length(intervals.len(), what, layers.len(), "layers")?;
+    }
+    let floor = certainty
+        .floor
+        .map(|floor| unit(floor, || "the noise floor".into()));
+    let floor = floor.transpose()?;
     let mut curves = Vec::new();
     for (index, LayerCurve { layer, points }) in layers.iter().enumerate() {
         let mut drawn = Vec::new();
@@ -144,16 +172,19 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
             }));
         }
         curves.push(Curve {
-            name: layer.clone(),
-            colour: colour::layer(index, layers.len()),
-            dash: layer_dash(index),
             pieces: pieces(drawn.into_iter()),
-            ring: None,
-            beside: Vec::new(),
-            bars: Vec::new(),
+            band: match intervals.get(index) {
+                Some(intervals) => band(layer, points, intervals)?,
+                None => Vec::new(),
+            },
+            ..Curve::named(layer, layer_look(index, layers.len()))
         });
     }
-    let Some((low, _)) = bounds(values(&curves)) else {
+    let lows = curves
+        .iter()
+        .flat_map(|c| c.band.iter().flatten())
+        .map(|bar| bar.low);
+    let Some((low, _)) = bounds(values(&curves).chain(lows).chain(floor)) else {
         let text = "No layer was compared with itself at the end.";
         return Err(Error::Nothing(text.into()));
     };
@@ -164,7 +195,7 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
             pictures.run.info.name
         ),
         heading: format!("Similarity to the end: {}", heading_name(pictures.run)),
-        width: WIDE,
+        size: Size::Wide,
         x: steps_axis(pictures.run, values_x(&curves)),
         y: Axis::linear(
             "similarity to the layer at the end",
@@ -173,13 +204,39 @@ pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
         ),
         right: None,
         curves,
+        level: floor.map(|floor| (format!("noise reaches {}", short(floor)), floor)),
         legend: Legend::Right,
     }
     .svg())
 }
 
-pub(crate) const WIDE: f64 = 1180.0;
-pub(crate) const HALF: f64 = 586.0;
+fn band(
+    layer: &str,
+    points: &[(usize, f64)],
+    intervals: &[Option<[f64; 2]>],
+) -> Result<Vec<Vec<Bar>>, Error> {
+    if intervals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = || format!("intervals of {layer}");
+    length(intervals.len(), what, points.len(), "points")?;
+    let mut bars = Vec::new();
+    for (&(step, _), ends) in points.iter().zip(intervals) {
+        let what = || format!("the interval of {layer} at step {step}");
+        bars.push(match *ends {
+            Some(ends) => {
+                let [low, high] = interval(ends, what)?;
+                Some(Bar {
+                    x: step as f64,
+                    low: unit(low, what)?,
+                    high: unit(high, what)?,
+                })
+            }
+            None => None,
+        });
+    }
+    Ok(runs(bars.into_iter()))
+}
 
 fn run_curves(
     runs: &[&Run],
@@ -190,7 +247,6 @@ fn run_curves(
 ) -> Vec<Curve> {
     let names = run_names(runs);
     let curve = |(index, (run, name)): (usize, (&&Run, String))| {
-        let (colour, dash) = colour::run(index);
         let points = run.history.iter().filter_map(|check| {
             let value = value(check)?;
             Some(Some(Point {
@@ -201,12 +257,7 @@ fn run_curves(
         });
         Curve {
             pieces: pieces(points),
-            name: legend_name(run, &name),
-            colour,
-            dash,
-            ring: None,
-            beside: Vec::new(),
-            bars: Vec::new(),
+            ..Curve::named(&legend_name(run, &name), colour::run(index))
         }
     };
     runs.iter().zip(names).enumerate().map(curve).collect()
@@ -222,23 +273,25 @@ fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Cu
     Plot {
         label: format!("{what} against {by}: {names}"),
         heading: format!("{what} against {by}"),
-        width: HALF,
+        size: Size::Half,
         x: Axis::linear(label, (0.0, last.max(0.0)), unit),
         y,
         right: None,
         curves,
+        level: None,
         legend: Legend::Below,
     }
     .svg()
 }
 
-/// Layers next to each other have nearly the same colour.
-fn layer_dash(index: usize) -> &'static [f64] {
-    if index.is_multiple_of(2) {
+/// A layer's colour and dash: layers next to each other have nearly the same colour.
+fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
+    let dash: &[f64] = if index.is_multiple_of(2) {
         &[]
     } else {
         &[7.0, 3.0]
-    }
+    };
+    (colour::layer(index, layers), dash)
 }
 
 fn heading_name(run: &Run) -> String {

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
 use crate::axis::{Axis, Unit, bounds};
-use crate::curves::{WIDE, padded, percent};
-use crate::plot::{Bar, Curve, Legend, Plot, Point, pieces};
+use crate::curves::{padded, percent};
+use crate::legend::Legend;
+use crate::plot::{Bar, Curve, Plot, Point, Size, pieces};
 use crate::{Cost, Error, Trial, colour};
 
 /// Trainings of several lengths and seeds under one policy.
@@ -50,7 +51,7 @@ pub fn fronts(fronts: &[Front], cost: Cost) -> Result<String, Error> {
             names.join(", ")
         ),
         heading: format!("Test accuracy against {}", cost.name()),
-        width: WIDE,
+        size: Size::Wide,
         x: Axis::linear(
             &format!("{} ({unit})", axis_name(cost)),
             (low, high),
@@ -59,6 +60,7 @@ pub fn fronts(fronts: &[Front], cost: Cost) -> Result<String, Error> {
         y: Axis::linear("test accuracy (%)", accuracy, Unit::Percent),
         right: None,
         curves: curves.collect(),
+        level: None,
         legend: Legend::Below,
     }
     .svg())
@@ -109,15 +111,11 @@ fn curve(index: usize, front: &Front, cost: Cost, worth: f64) -> Curve {
             }));
         }
     }
-    let (colour, dash) = colour::run(index);
     Curve {
-        name: front.name.clone(),
-        colour,
-        dash,
         pieces: pieces(means.into_iter()),
-        ring: None,
         beside,
         bars,
+        ..Curve::named(&front.name, colour::run(index))
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::colour::{self, GRID, HATCH, SOFT_INK, UNDEFINED};
-use crate::error::unit;
+use crate::error::{number, unit};
 use crate::short_names::short_names;
-use crate::svg::{Area, Canvas, Font, picture, text_width};
+use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
 use crate::{Error, RunPictures};
 
 /// The similarity of every layer during training (rows) with every layer at its end (columns), at one
@@ -36,7 +36,7 @@ pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
         let text = "No layers were compared with those at the end.";
         return Err(Error::Nothing(text.into()));
     }
-    let grid = Grid::of(panes, rows, columns);
+    let grid = Grid::of(panes, rows, columns, HEADING_WIDTH);
     let label = format!(
         "{}: similarity of every layer during training with every layer at the end, at {}",
         pictures.run.info.name,
@@ -75,7 +75,7 @@ pub struct Heatmap {
 
 /// Draws one heatmap.
 ///
-/// Errors: `PaneShape`, `OutOfRange` for a value that isn't finite, `Nothing` without layers.
+/// Errors: `PaneShape`, `NotDrawable` for a value that isn't finite, `Nothing` without layers.
 pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
     let pane = Pane {
         step: 0,
@@ -88,25 +88,32 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
         return Err(Error::Nothing("There are no layers to draw.".into()));
     }
     check_shape(&pane)?;
-    let values = pane.values.iter().flatten().flatten();
-    if let Some(value) = values.clone().find(|value| !value.is_finite()) {
-        return Err(Error::OutOfRange {
-            what: format!("a similarity of {}", heatmap.title),
-            value: *value,
-        });
+    for (row, values) in pane.rows.iter().zip(&pane.values) {
+        for (column, value) in pane.columns.iter().zip(values) {
+            if let Some(value) = *value {
+                number(value, || format!("the similarity of {row} and {column}"))?;
+            }
+        }
     }
+    let heading = shorten(&heatmap.title, HEADING_MOST);
+    let measure = shorten(&heatmap.measure, HEADING_MOST);
+    let heading_width = f64::max(
+        text_width(heading.chars().count(), 13.0),
+        text_width(measure.chars().count(), 11.0),
+    );
     let grid = Grid::of(
         std::slice::from_ref(&pane),
         pane.rows.len(),
         pane.columns.len(),
+        heading_width.max(HEADING_WIDTH),
     );
     let label = format!(
         "{}, {}: every layer of {} with every layer of {}",
         heatmap.title, heatmap.measure, heatmap.rows.0, heatmap.columns.0
     );
     let labels = Labels {
-        heading: &heatmap.title,
-        below: &heatmap.measure,
+        heading: &heading,
+        below: &measure,
         row: ("", &heatmap.rows.0),
         column: ("", &heatmap.columns.0),
     };
@@ -138,6 +145,11 @@ const EDGE: f64 = 8.0;
 const HEADING: f64 = 42.0;
 /// What a heading needs, however narrow its pane.
 const HEADING_WIDTH: f64 = 150.0;
+/// Characters of a heading.
+const HEADING_MOST: usize = 90;
+/// What the cells of a pane of many rows fill, unless cells would get too small for names.
+const CELLS_HEIGHT: f64 = 640.0;
+const LEAST_CELL: f64 = 13.0;
 const SCALE_ROOM: f64 = 86.0;
 const BETWEEN: f64 = 20.0;
 const AXIS_LABEL: f64 = 22.0;
@@ -151,6 +163,7 @@ struct Grid {
     columns: usize,
     /// Room for the names of rows, left of a pane.
     row_names: f64,
+    heading_width: f64,
     /// All panes have the same rows: named once, at the left.
     rows_named_once: bool,
     /// Room for the names of columns, below a pane.
@@ -160,7 +173,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(panes: &[Pane], rows: usize, columns: usize) -> Self {
+    fn of(panes: &[Pane], rows: usize, columns: usize, heading_width: f64) -> Self {
         // Four panes of many layers would leave no room for a name beside its cell.
         let across = panes.len().min(if columns <= 12 { 4 } else { 2 });
         let rows_named_once = panes.iter().all(|pane| pane.rows == panes[0].rows);
@@ -177,9 +190,14 @@ impl Grid {
             let between = (across - 1) as f64 * BETWEEN;
             let room = WIDTH - 2.0 * EDGE - SCALE_ROOM - between - named * row_names;
             let cell = room / (across * columns) as f64;
-            (row_names, cell.min(56.0))
+            let height = (CELLS_HEIGHT / rows as f64).max(LEAST_CELL);
+            (row_names, cell.min(height).min(56.0))
         };
-        let font = if cell_for(11.0).1 < 13.0 { 9.0 } else { 11.0 };
+        let font = if cell_for(11.0).1 < LEAST_CELL {
+            9.0
+        } else {
+            11.0
+        };
         let (row_names, cell) = cell_for(font);
         let name_width = text_width(longest_column, font);
         let upright_names = name_width > cell - 2.0;
@@ -190,6 +208,7 @@ impl Grid {
             rows,
             columns,
             row_names,
+            heading_width,
             rows_named_once,
             column_names,
             upright_names,
@@ -198,7 +217,7 @@ impl Grid {
     }
 
     fn pane_width(&self) -> f64 {
-        (self.cell * self.columns as f64).max(HEADING_WIDTH)
+        (self.cell * self.columns as f64).max(self.heading_width)
     }
 
     fn pane_height(&self) -> f64 {
@@ -311,7 +330,8 @@ fn draw_row_names(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &
         cells.centre().1,
     );
     let font = Font::centre(11.0).upright();
-    canvas.text(labels.row.1, beside, font);
+    let room = cells.height() + 2.0 * HEADING;
+    canvas.text(&fitting(labels.row.1, room), beside, font);
 }
 
 fn draw_column_names(
@@ -336,7 +356,13 @@ fn draw_column_names(
         cells.centre().0,
         cells.bottom + grid.column_names + AXIS_LABEL / 2.0,
     );
-    canvas.text(labels.column.1, below, Font::centre(11.0));
+    let room = cells.width() + 2.0 * cells.left.min(SCALE_ROOM);
+    canvas.text(&fitting(labels.column.1, room), below, Font::centre(11.0));
+}
+
+/// The label of an axis in so many pixels.
+fn fitting(label: &str, room: f64) -> String {
+    shorten(label, (room / text_width(1, 11.0)) as usize)
 }
 
 /// Every how many-th name there is room for; the hover texts have them all.

@@ -19,6 +19,8 @@
 //!   of a run, [`loss`] and [`accuracy`] what all runs reached.
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
 //!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
+//! - [`heatmap`] shows the layers of one network against those of another, [`by_depth`] a value a layer,
+//!   [`strips`] the directions in which two networks agree, [`trade_off`] one quantity against another.
 //! - [`Summary`] holds a run's numbers.
 //! - [`svg_files`], [`csv_files`] and [`tensorboard_files`] are the page's pictures and numbers as files for
 //!   other programs.
@@ -27,6 +29,7 @@
 //! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
 
 mod axis;
+mod by_depth;
 mod colour;
 mod cost;
 mod csv_files;
@@ -35,6 +38,7 @@ mod error;
 mod front;
 mod fronts;
 mod heatmap;
+mod legend;
 mod page;
 mod page_tables;
 mod plot;
@@ -42,6 +46,7 @@ mod report_file;
 mod savings;
 mod savings_pictures;
 mod short_names;
+mod strips;
 mod study;
 mod study_page;
 mod summary;
@@ -49,10 +54,15 @@ mod svg;
 mod svg_files;
 mod tensorboard;
 mod timeline;
+mod trade_off;
 
+pub use by_depth::{ByDepth, DepthCurve, by_depth};
 pub use cost::Cost;
 pub use csv_files::csv_files;
-pub use curves::{Against, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_previous};
+pub use curves::{
+    Against, Certainty, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_end_with,
+    similarity_to_previous,
+};
 pub use error::Error;
 pub use front::{
     Compared, Estimate, Figure, NoFigure, Trial, cost_at_equal_accuracy, points_at_equal_cost,
@@ -61,8 +71,10 @@ pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
 pub use report_file::ReportFile;
+pub use strips::{Strip, Strips, strips};
 pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};
 pub use svg_files::svg_files;
 pub use tensorboard::tensorboard_files;
 pub use timeline::freeze_timeline;
+pub use trade_off::{TradeOff, TradeOffLine, TradeOffPoint, trade_off};

@@ -2,6 +2,7 @@ use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, drawable};
 use crate::colour::{GRID, INK, SOFT_INK, lighter};
+use crate::legend::{Entry, Legend, ROW};
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, text_width};
 
@@ -10,16 +11,40 @@ pub(crate) struct Plot {
     /// Says what it shows to who cannot see it.
     pub(crate) label: String,
     pub(crate) heading: String,
-    pub(crate) width: f64,
+    pub(crate) size: Size,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     /// A second reading of the vertical axis, at its right side: its label and its ticks' texts.
     pub(crate) right: Option<(String, Vec<String>)>,
     pub(crate) curves: Vec<Curve>,
+    /// A line across, to compare with: its name, and where it is.
+    pub(crate) level: Option<(String, f64)>,
     pub(crate) legend: Legend,
 }
 
+/// What part of the page's width a picture takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    Wide,
+    Half,
+}
+
+impl Size {
+    pub(crate) fn width(self) -> f64 {
+        match self {
+            Size::Wide => 1180.0,
+            Size::Half => 586.0,
+        }
+    }
+
+    /// Of the frame that the curves are in.
+    fn height(self) -> f64 {
+        310.0
+    }
+}
+
 /// One curve, with gaps between its pieces.
+#[derive(Clone)]
 pub(crate) struct Curve {
     pub(crate) name: String,
     pub(crate) colour: RGBColor,
@@ -30,9 +55,28 @@ pub(crate) struct Curve {
     /// Lighter points beside the curve: what its points are means of.
     pub(crate) beside: Vec<Point>,
     pub(crate) bars: Vec<Bar>,
+    /// A band around the curve, with gaps between its pieces.
+    pub(crate) band: Vec<Vec<Bar>>,
+}
+
+impl Curve {
+    /// A curve of which only its look is known.
+    pub(crate) fn named(name: &str, (colour, dash): (RGBColor, &'static [f64])) -> Self {
+        Curve {
+            name: name.to_string(),
+            colour,
+            dash,
+            pieces: Vec::new(),
+            ring: None,
+            beside: Vec::new(),
+            bars: Vec::new(),
+            band: Vec::new(),
+        }
+    }
 }
 
 /// An upright bar: how far what a point is the mean of reaches.
+#[derive(Clone, Copy)]
 pub(crate) struct Bar {
     pub(crate) x: f64,
     pub(crate) low: f64,
@@ -47,60 +91,62 @@ pub(crate) struct Point {
     pub(crate) says: String,
 }
 
-/// Where the curves' names go; never over the curves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Legend {
-    /// In rows below: for names in no order.
-    Below,
-    /// In a column at the right, the first name at the bottom, as deep layers lie above shallow ones.
-    Right,
-}
-
 /// Pieces of a curve from points of which some have no value.
 pub(crate) fn pieces(points: impl Iterator<Item = Option<Point>>) -> Vec<Vec<Point>> {
-    let mut pieces: Vec<Vec<Point>> = vec![Vec::new()];
-    for point in points {
-        match point.filter(|point| drawable(point.x) && drawable(point.y)) {
-            Some(point) => pieces.last_mut().expect("never empty").push(point),
-            None => pieces.push(Vec::new()),
-        }
-    }
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
+    runs(points.map(|point| point.filter(|point| drawable(point.x) && drawable(point.y))))
 }
 
-const TEXT: f64 = 12.0;
-const ROW: f64 = 18.0;
-const KEY: f64 = 30.0;
+/// What stands together between gaps.
+pub(crate) fn runs<T>(items: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
+    let mut runs: Vec<Vec<T>> = vec![Vec::new()];
+    for item in items {
+        match item {
+            Some(item) => runs.last_mut().expect("never empty").push(item),
+            None => runs.push(Vec::new()),
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+pub(crate) const TEXT: f64 = 12.0;
 const HEADING: f64 = 34.0;
 const LEFT: f64 = 76.0;
-const PLOT_HEIGHT: f64 = 310.0;
+const RIGHT: f64 = 18.0;
 const BELOW_AXIS: f64 = 48.0;
+/// Characters of a name below the horizontal axis.
+const NAME: usize = 20;
 
 impl Plot {
     pub(crate) fn svg(&self) -> String {
-        let legend = self.legend_entries();
+        let width = self.size.width();
+        let legend = self.legend();
         let (legend_rows, legend_width) = match self.legend {
-            Legend::Below => {
-                let rows = legend.last().map_or(0.0, |entry| entry.at.1 + ROW);
-                (rows, 0.0)
-            }
+            Legend::Below => (legend.last().map_or(0.0, |entry| entry.at.1 + ROW), 0.0),
             Legend::Right => {
                 let wide = legend.iter().map(|entry| entry.at.0 + entry.width);
                 (0.0, wide.fold(0.0, f64::max))
             }
         };
+        let second_axis = if self.right.is_some() { 64.0 } else { 0.0 };
         let frame = Area {
             left: LEFT,
             top: HEADING,
-            right: self.width - 18.0 - legend_width - if self.right.is_some() { 64.0 } else { 0.0 },
-            bottom: HEADING + PLOT_HEIGHT,
+            right: width - RIGHT - legend_width - second_axis,
+            bottom: HEADING + self.size.height(),
         };
-        let height = frame.bottom + BELOW_AXIS + legend_rows + 6.0;
-        picture((self.width, height), &self.label, |canvas| {
+        let ticks = Ticks::of(&self.x, frame.width());
+        let below = frame.bottom + BELOW_AXIS + ticks.height - TEXT;
+        picture((width, below + legend_rows + 6.0), &self.label, |canvas| {
             let heading = Font::left(14.0).bold();
             canvas.text(&self.heading, (frame.left, HEADING / 2.0), heading);
-            self.draw_axes(canvas, frame);
+            self.draw_axes(canvas, frame, &ticks);
+            for curve in &self.curves {
+                self.draw_band(canvas, frame, curve);
+            }
+            if let Some((name, level)) = &self.level {
+                self.draw_level(canvas, frame, name, *level);
+            }
             for curve in &self.curves {
                 self.draw_curve(canvas, frame, curve);
             }
@@ -111,15 +157,11 @@ impl Plot {
             }
             self.draw_hovers(canvas, frame);
             let corner = match self.legend {
-                Legend::Below => (frame.left, frame.bottom + BELOW_AXIS),
-                Legend::Right => (self.width - legend_width, frame.top),
+                Legend::Below => (frame.left, below),
+                Legend::Right => (width - legend_width, frame.top),
             };
             for entry in &legend {
-                let curve = &self.curves[entry.curve];
-                let (x, y) = (corner.0 + entry.at.0, corner.1 + entry.at.1 + ROW / 2.0);
-                let key = [(x, y), (x + KEY - 6.0, y)];
-                canvas.dashed(&key, curve.colour, 2.5, curve.dash);
-                canvas.text(&entry.text, (x + KEY, y), Font::left(TEXT));
+                entry.draw(canvas, corner);
             }
         })
     }
@@ -135,13 +177,15 @@ impl Plot {
         )
     }
 
-    fn draw_axes(&self, canvas: &mut Canvas, frame: Area) {
-        for (value, text) in &self.x.ticks {
+    fn draw_axes(&self, canvas: &mut Canvas, frame: Area, ticks: &Ticks) {
+        for (index, (value, _)) in self.x.ticks.iter().enumerate() {
             let x = frame.left + self.x.share(*value) * frame.width();
             canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 1.0);
             let tick = [(x, frame.bottom), (x, frame.bottom + 4.0)];
             canvas.line(&tick, SOFT_INK, 1.0);
-            canvas.text(text, (x, frame.bottom + 13.0), Font::centre(TEXT));
+            if index.is_multiple_of(ticks.every) {
+                ticks.draw(canvas, index, (x, frame.bottom + 7.0));
+            }
         }
         for (index, (value, text)) in self.y.ticks.iter().enumerate() {
             let y = frame.bottom - self.y.share(*value) * frame.height();
@@ -155,11 +199,50 @@ impl Plot {
         canvas.frame(frame, SOFT_INK, 1.0);
         let (x, y) = frame.centre();
         let label = Font::centre(TEXT).colour(INK);
-        canvas.text(&self.x.label, (x, frame.bottom + 34.0), label);
+        let below = frame.bottom + 22.0 + ticks.height;
+        canvas.text(&self.x.label, (x, below), label);
         canvas.text(&self.y.label, (12.0, y), label.upright());
         if let Some((text, _)) = &self.right {
             canvas.text(text, (frame.right + 56.0, y), label.upright());
         }
+    }
+
+    fn draw_band(&self, canvas: &mut Canvas, frame: Area, curve: &Curve) {
+        for piece in &curve.band {
+            if let [alone] = piece.as_slice() {
+                self.draw_bar(canvas, frame, alone, curve.colour);
+                continue;
+            }
+            let there = piece.iter().map(|bar| (bar.x, bar.high));
+            let and_back = piece.iter().rev().map(|bar| (bar.x, bar.low));
+            let corners = there.chain(and_back).map(|at| self.at(frame, at));
+            canvas.veil(&corners.collect::<Vec<_>>(), curve.colour);
+        }
+    }
+
+    fn draw_bar(&self, canvas: &mut Canvas, frame: Area, bar: &Bar, colour: RGBColor) {
+        const CAP: f64 = 4.0;
+        let ends = [bar.low, bar.high].map(|y| self.at(frame, (bar.x, y)));
+        canvas.line(&ends, colour, 1.3);
+        for (x, y) in ends {
+            canvas.line(&[(x - CAP, y), (x + CAP, y)], colour, 1.3);
+        }
+    }
+
+    fn draw_level(&self, canvas: &mut Canvas, frame: Area, name: &str, level: f64) {
+        let y = frame.bottom - self.y.share(level) * frame.height();
+        canvas.dashed(
+            &[(frame.left, y), (frame.right, y)],
+            SOFT_INK,
+            1.5,
+            LEVEL_DASH,
+        );
+        let along = Area {
+            top: y - 3.0,
+            bottom: y + 3.0,
+            ..frame
+        };
+        canvas.hover(along, name);
     }
 
     fn draw_curve(&self, canvas: &mut Canvas, frame: Area, curve: &Curve) {
@@ -169,13 +252,8 @@ impl Plot {
         for point in &curve.beside {
             canvas.dot(self.place(frame, point), 2.8, lighter(curve.colour));
         }
-        for &Bar { x, low, high } in &curve.bars {
-            const CAP: f64 = 4.0;
-            let ends = [low, high].map(|y| self.at(frame, (x, y)));
-            canvas.line(&ends, curve.colour, 1.3);
-            for (x, y) in ends {
-                canvas.line(&[(x - CAP, y), (x + CAP, y)], curve.colour, 1.3);
-            }
+        for bar in &curve.bars {
+            self.draw_bar(canvas, frame, bar, curve.colour);
         }
         for piece in &curve.pieces {
             let path: Vec<(f64, f64)> = piece.iter().map(|p| self.place(frame, p)).collect();
@@ -216,66 +294,70 @@ impl Plot {
         }
     }
 
-    fn legend_entries(&self) -> Vec<Entry> {
-        match self.legend {
-            Legend::Below => self.rows(),
-            Legend::Right => self.column(),
+    fn legend(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.curves.iter().map(Entry::of).collect();
+        if let Some((name, _)) = &self.level {
+            entries.push(Entry::line(name, (SOFT_INK, LEVEL_DASH)));
         }
-    }
-
-    fn rows(&self) -> Vec<Entry> {
-        let room = self.width - LEFT - 18.0;
-        let (mut x, mut y) = (0.0, 0.0);
-        let mut entries = Vec::new();
-        for (curve, name) in self.short_names(60).into_iter().enumerate() {
-            let mut entry = Entry::new(curve, name);
-            if x > 0.0 && x + entry.width > room {
-                (x, y) = (0.0, y + ROW);
-            }
-            entry.at = (x, y);
-            x += entry.width + 16.0;
-            entries.push(entry);
-        }
-        entries
-    }
-
-    fn column(&self) -> Vec<Entry> {
-        // More names than rows are thinned: the colours in between are in order, and the hover texts
-        // have every name.
-        let every = self.curves.len().div_ceil((PLOT_HEIGHT / ROW) as usize);
-        let names = self.short_names(24).into_iter().enumerate();
-        let mut entries: Vec<Entry> = names
-            .step_by(every.max(1))
-            .map(|(curve, name)| Entry::new(curve, name))
-            .collect();
-        for (from_top, entry) in entries.iter_mut().rev().enumerate() {
-            entry.at = (14.0, from_top as f64 * ROW);
-        }
-        entries
-    }
-
-    fn short_names(&self, room: usize) -> Vec<String> {
-        let names: Vec<String> = self.curves.iter().map(|c| c.name.clone()).collect();
-        short_names(&names, room)
+        let width = self.size.width() - LEFT - RIGHT;
+        self.legend.arranged(entries, (width, self.size.height()))
     }
 }
 
-/// A curve's name in the legend, its place relative to the legend's corner.
-struct Entry {
-    curve: usize,
-    text: String,
-    width: f64,
-    at: (f64, f64),
+/// Of a line that is there to compare with.
+pub(crate) const LEVEL_DASH: &[f64] = &[6.0, 4.0];
+
+/// How the ticks of a horizontal axis are written so that no two texts touch.
+struct Ticks {
+    texts: Vec<String>,
+    upright: bool,
+    /// Only every so many-th is written.
+    every: usize,
+    /// What the texts need below the axis.
+    height: f64,
 }
 
-impl Entry {
-    fn new(curve: usize, text: String) -> Self {
-        let width = KEY + text_width(text.chars().count(), TEXT);
-        Entry {
-            curve,
-            text,
-            width,
-            at: (0.0, 0.0),
+impl Ticks {
+    /// For an axis of so many pixels.
+    fn of(axis: &Axis, width: f64) -> Self {
+        const APART: f64 = 5.0;
+        let texts: Vec<String> = axis.ticks.iter().map(|(_, text)| text.clone()).collect();
+        let texts = short_names(&texts, NAME);
+        let wide = |text: &String| text_width(text.chars().count(), TEXT);
+        let place = |at: usize| axis.share(axis.ticks[at].0) * width;
+        let fits = |every: usize, needed: &dyn Fn(usize) -> f64| {
+            let shown: Vec<usize> = (0..texts.len()).step_by(every).collect();
+            shown.windows(2).all(|pair| {
+                let room = place(pair[1]) - place(pair[0]);
+                (needed(pair[0]) + needed(pair[1])) / 2.0 + APART <= room
+            })
+        };
+        let lying = |at: usize| wide(&texts[at]);
+        let thinned = |needed: &dyn Fn(usize) -> f64| {
+            let most = texts.len().max(1);
+            (1..most).find(|&every| fits(every, needed)).unwrap_or(most)
+        };
+        // Numbers may be thinned, since the others follow; names not, as long as there is another way.
+        let upright = axis.of_names && !fits(1, &lying);
+        let every = match upright {
+            true => thinned(&|_| TEXT - APART + 1.0),
+            false => thinned(&lying),
+        };
+        let longest = texts.iter().map(wide).fold(0.0, f64::max);
+        Ticks {
+            upright,
+            every,
+            height: if upright { longest } else { TEXT },
+            texts,
+        }
+    }
+
+    /// Below a point.
+    fn draw(&self, canvas: &mut Canvas, index: usize, (x, y): (f64, f64)) {
+        let text = &self.texts[index];
+        match self.upright {
+            true => canvas.text(text, (x, y), Font::right(TEXT).upright()),
+            false => canvas.text(text, (x, y + TEXT / 2.0), Font::centre(TEXT)),
         }
     }
 }

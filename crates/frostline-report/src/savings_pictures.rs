@@ -6,7 +6,7 @@ use crate::colour::{
     BACKWARD, FORWARD, FROZEN, GRID, INK, SAVED_BACKWARD, SAVED_FORWARD, SOFT_INK, TRAINED,
 };
 use crate::cost::{Cost, flops_text};
-use crate::curves::HALF;
+use crate::plot::Size;
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, text_width};
 
@@ -149,10 +149,10 @@ impl Chart<'_> {
         let frame = Area {
             left: 20.0 + names + text_width(widest, TEXT),
             top,
-            right: HALF - 22.0,
+            right: Size::Half.width() - 22.0,
             bottom: top + row * self.bars.len() as f64,
         };
-        let size = (HALF, frame.bottom + BELOW_AXIS);
+        let size = (Size::Half.width(), frame.bottom + BELOW_AXIS);
         Some(picture(size, &self.label, |canvas| {
             let heading = Font::left(14.0).bold();
             canvas.text(self.heading, (frame.left, HEADING / 2.0), heading);

@@ -94,6 +94,7 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     let mut canvas = Canvas {
         backend,
         hovers: String::new(),
+        dashes: Vec::new(),
     };
     canvas.fill(
         Area {
@@ -107,15 +108,17 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     draw(&mut canvas);
     drawn(canvas.backend.present());
     let hovers = std::mem::take(&mut canvas.hovers);
+    let dashes = std::mem::take(&mut canvas.dashes);
     drop(canvas);
 
     // Plotters has no labels and no hover texts: the opening tag is written anew, and transparent
     // shapes with titles go on top of the picture.
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let body = body.trim_end().trim_end_matches("</svg>");
+    let body = with_dashes(without_defaults(body), &dashes);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{body}\
+         viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" role=\"img\" aria-label=\"{}\">{body}\
          <g fill-opacity=\"0\">\n{hovers}</g>\n</svg>\n",
         whole(width),
         whole(height),
@@ -127,6 +130,8 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
 pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
     hovers: String,
+    /// The dashes in use, see [`mark_of`].
+    dashes: Vec<&'static [f64]>,
 }
 
 impl Canvas<'_> {
@@ -166,14 +171,31 @@ impl Canvas<'_> {
         points: &[(f64, f64)],
         colour: RGBColor,
         width: f64,
-        dash: &[f64],
+        dash: &'static [f64],
     ) {
         if dash.is_empty() {
             return self.line(points, colour, width);
         }
-        for piece in dashes(points, dash) {
-            self.line(&piece, colour, width);
-        }
+        let known = self.dashes.iter().position(|known| *known == dash);
+        let index = known.unwrap_or_else(|| {
+            self.dashes.push(dash);
+            self.dashes.len() - 1
+        });
+        let style = colour.mix(mark_of(index)).stroke_width(whole(width) as u32);
+        drawn(
+            self.backend
+                .draw_path(points.iter().map(|&point| at(point)), &style),
+        );
+    }
+
+    /// A surface through which one sees what is below it: a half-transparent polygon.
+    pub(crate) fn veil(&mut self, corners: &[(f64, f64)], colour: RGBColor) {
+        const OPACITY: f64 = 0.18;
+        let style = colour.mix(OPACITY);
+        drawn(
+            self.backend
+                .fill_polygon(corners.iter().map(|&corner| at(corner)), &style),
+        );
     }
 
     pub(crate) fn dot(&mut self, centre: (f64, f64), radius: f64, colour: RGBColor) {
@@ -274,38 +296,33 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The pieces of a line that a dash leaves.
-fn dashes(points: &[(f64, f64)], dash: &[f64]) -> Vec<Vec<(f64, f64)>> {
-    let (mut pieces, mut piece) = (Vec::new(), Vec::new());
-    let (mut turn, mut left) = (0, dash[0]);
-    for pair in points.windows(2) {
-        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
-        let length = (to_x - x).hypot(to_y - y);
-        let along = |d: f64| (x + (to_x - x) * d / length, y + (to_y - y) * d / length);
-        let mut done = 0.0;
-        if piece.is_empty() && turn % 2 == 0 {
-            piece.push(pair[0]);
-        }
-        while length - done > left {
-            done += left;
-            if turn % 2 == 0 {
-                piece.push(along(done));
-                pieces.push(std::mem::take(&mut piece));
-            } else {
-                piece.push(along(done));
-            }
-            turn += 1;
-            left = dash[turn % dash.len()];
-        }
-        left -= length - done;
-        if turn % 2 == 0 {
-            piece.push(pair[1]);
-        }
+/// Plotters draws no dashes: a dashed line gets an opacity that no eye tells from 1 and nothing else
+/// has, and [`with_dashes`] writes the dash in its place.
+fn mark_of(dash: usize) -> f64 {
+    1.0 - (dash + 1) as f64 / 4096.0
+}
+
+fn with_dashes(mut body: String, dashes: &[&[f64]]) -> String {
+    for (index, dash) in dashes.iter().enumerate() {
+        let mark = format!(" opacity=\"{}\"", mark_of(index));
+        let lengths: Vec<String> = dash.iter().map(|&on| whole(on).to_string()).collect();
+        let written = format!(" stroke-dasharray=\"{}\"", lengths.join(","));
+        body = body.replace(&mark, &written);
     }
-    if piece.len() > 1 {
-        pieces.push(piece);
-    }
-    pieces
+    body
+}
+
+/// Without what plotters writes and SVG assumes anyway: half of a picture. No text is touched, since
+/// quotes in it are escaped.
+fn without_defaults(body: &str) -> String {
+    [
+        " opacity=\"1\"",
+        " stroke=\"none\"",
+        " text-anchor=\"start\"",
+        " font-family=\"sans-serif\"",
+    ]
+    .iter()
+    .fold(body.to_string(), |body, default| body.replace(default, ""))
 }
 
 fn at((x, y): (f64, f64)) -> (i32, i32) {
@@ -345,14 +362,21 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_covers_its_share_of_the_line() {
-        let corner = [(0.0, 0.0), (30.0, 0.0), (30.0, 40.0)];
-        let drawn: f64 = dashes(&corner, &[8.0, 2.0])
-            .iter()
-            .flat_map(|piece| piece.windows(2))
-            .map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1))
-            .sum();
-        assert!((drawn - 56.0).abs() < 1e-9, "8 of 10 pixels of 70: {drawn}");
+    fn dashes_and_veils_are_svg_s_own() {
+        let ends = [(0.0, 0.0), (30.0, 0.0), (30.0, 40.0)];
+        let svg = picture((100.0, 50.0), "lines", |canvas| {
+            canvas.dashed(&ends, INK, 2.0, &[8.0, 2.0]);
+            canvas.dashed(&ends, INK, 2.0, &[1.0, 3.0]);
+            canvas.dashed(&ends, WHITE, 2.0, &[8.0, 2.0]);
+            canvas.line(&ends, INK, 2.0);
+            canvas.veil(&ends, INK);
+        });
+        assert_eq!(svg.matches(" stroke-dasharray=\"80,20\"").count(), 2);
+        assert_eq!(svg.matches(" stroke-dasharray=\"10,30\"").count(), 1);
+        assert_eq!(svg.matches("<polyline ").count(), 4);
+        // What is left of opacities: the veil's, and that of the hover texts' shapes.
+        assert_eq!(svg.matches(" opacity=\"").count(), 1);
+        assert!(svg.contains("<polygon opacity=\"0.18\""));
     }
 
     #[test]

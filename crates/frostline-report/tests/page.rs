@@ -1,13 +1,15 @@
 //! The page and the pictures of runs as they come: whole, broken off, empty, and ill named.
 
 mod made_up_run;
+mod svg_text;
 
 use frostline_activations::{Check, Ledger, Run, Status};
 use frostline_report::{
-    Against, Error, LayerCurve, Page, Pane, RunPictures, accuracy, freeze_timeline, loss, panes,
-    similarity_to_end, similarity_to_previous,
+    Against, Certainty, Error, LayerCurve, Page, Pane, RunPictures, accuracy, freeze_timeline,
+    loss, panes, similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
 use made_up_run::{check, ledger, outcome, run, usual};
+use svg_text::assert_legible;
 
 fn pane(layers: &[String], value: Option<f64>) -> Pane {
     Pane {
@@ -40,6 +42,9 @@ fn page_of(runs: &[Run]) -> String {
     };
     let html = page.html().unwrap();
     assert_only_finite_numbers(&html);
+    for svg in html.split("<svg ").skip(1) {
+        assert_legible(svg.split("</svg>").next().unwrap());
+    }
     html
 }
 
@@ -354,6 +359,36 @@ fn panes_that_cannot_be_drawn_are_errors_with_their_numbers() {
         similarity_to_end(&pictures),
         Err(Error::OutOfRange { .. })
     ));
+}
+
+#[test]
+fn what_is_known_of_noise_and_of_certainty_is_drawn_around_the_curves() {
+    let run = usual("run");
+    let pictures = pictures(&run);
+    let plain = similarity_to_end(&pictures).unwrap();
+    let mut certainty = Certainty {
+        floor: Some(0.12),
+        intervals: vec![vec![Some([0.2, 0.4]); 3], vec![], vec![None; 3]],
+    };
+    let svg = similarity_to_end_with(&pictures, &certainty).unwrap();
+    // One layer has a band, which is in the legend too.
+    assert_eq!(svg.matches("<polygon ").count(), 2);
+    assert!(svg.contains(">\nnoise reaches 0.12\n<"));
+    assert!(!plain.contains("<polygon") && !plain.contains("noise"));
+    assert_legible(&svg);
+
+    certainty.intervals[2].pop();
+    let error = |certainty: &Certainty| {
+        let error = similarity_to_end_with(&pictures, certainty).unwrap_err();
+        error.to_string()
+    };
+    assert!(error(&certainty).contains("2 intervals of classifier for 3 points"));
+    certainty.intervals.pop();
+    assert!(error(&certainty).contains("2 lists of intervals for 3 layers"));
+    certainty.intervals = vec![vec![Some([0.4, 0.2]); 3]; 3];
+    assert!(error(&certainty).contains("the interval of block1 at step 0 goes from 0.4 to 0.2"));
+    certainty.floor = Some(f64::NAN);
+    assert!(error(&certainty).contains("the noise floor is NaN"));
 }
 
 #[test]

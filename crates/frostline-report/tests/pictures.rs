@@ -1,0 +1,459 @@
+//! Pictures of what was measured outside a training: by layer, by cost, by sample, across networks.
+
+mod svg_text;
+
+use frostline_report::{
+    ByDepth, DepthCurve, Error, Heatmap, Strip, Strips, TradeOff, TradeOffLine, TradeOffPoint,
+    by_depth, heatmap, strips, trade_off,
+};
+use svg_text::assert_legible;
+
+fn names(kind: &str, count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("{kind}{i}")).collect()
+}
+
+fn depth_curve(name: &str, values: &[Option<f64>]) -> DepthCurve {
+    DepthCurve {
+        name: name.into(),
+        values: values.to_vec(),
+        intervals: vec![],
+    }
+}
+
+/// Three layers, one curve.
+fn depth() -> ByDepth {
+    ByDepth {
+        title: "Sensitivity".into(),
+        quantity: "similarity".into(),
+        layers: names("conv", 3),
+        curves: vec![depth_curve("cat", &[Some(0.2), Some(0.4), Some(0.6)])],
+        floor: None,
+        range: None,
+    }
+}
+
+#[test]
+fn values_by_depth_say_their_layer_and_their_interval() {
+    let mut picture = depth();
+    picture.curves[0].intervals = vec![Some([0.1, 0.3]), None, Some([0.5, 0.7])];
+    let svg = by_depth(&picture).unwrap();
+    assert!(svg.contains("<title>cat at conv0: 0.2 (0.1 to 0.3)</title>"));
+    assert!(svg.contains("<title>cat at conv1: 0.4</title>"));
+    assert!(svg.contains("aria-label=\"Sensitivity: similarity of 3 layers"));
+    assert_legible(&svg);
+}
+
+#[test]
+fn a_layer_without_a_value_is_a_gap_in_line_and_band() {
+    let whole = |svg: &str| {
+        (
+            svg.matches("<polyline ").count(),
+            svg.matches("<polygon ").count(),
+        )
+    };
+    let mut picture = depth();
+    picture.layers = names("conv", 5);
+    picture.curves[0].values = vec![Some(0.2); 5];
+    picture.curves[0].intervals = vec![Some([0.1, 0.3]); 5];
+    let (lines, bands) = whole(&by_depth(&picture).unwrap());
+    picture.curves[0].values[2] = None;
+    picture.curves[0].intervals[2] = None;
+    let (more_lines, more_bands) = whole(&by_depth(&picture).unwrap());
+    assert_eq!((more_lines, more_bands), (lines + 1, bands + 1));
+}
+
+#[test]
+fn the_noise_floor_reaches_down_to_the_axis_and_is_named() {
+    let mut picture = depth();
+    let without = by_depth(&picture).unwrap();
+    picture.floor = Some(depth_curve("chance", &[Some(0.1), Some(0.1), Some(0.15)]));
+    let svg = by_depth(&picture).unwrap();
+    // One surface below the floor, one behind its line in the legend.
+    assert_eq!(svg.matches("<polygon ").count(), 2);
+    assert_eq!(without.matches("<polygon ").count(), 0);
+    assert!(svg.contains(">\nchance\n<"));
+    assert!(svg.contains("<title>chance at conv2: 0.15</title>"));
+}
+
+#[test]
+fn the_range_is_shown_whole_and_widened_for_a_value_outside() {
+    let mut picture = depth();
+    picture.range = Some([0.0, 1.0]);
+    let svg = by_depth(&picture).unwrap();
+    assert!(svg.contains(">\n0.0\n<") || svg.contains(">\n0\n<"));
+    assert!(svg.contains(">\n1.0\n<"));
+    picture.curves[0].values[0] = Some(-0.6);
+    assert!(by_depth(&picture).unwrap().contains(">\n-0.6\n<"));
+}
+
+#[test]
+fn names_of_many_layers_stand_upright_and_apart() {
+    for layers in [1, 3, 15, 40, 150] {
+        let picture = ByDepth {
+            layers: names("encoder.stage.block", layers),
+            curves: vec![depth_curve("cat", &vec![Some(0.5); layers]); 12],
+            floor: Some(depth_curve("chance", &vec![Some(0.1); layers])),
+            ..depth()
+        };
+        assert_legible(&by_depth(&picture).unwrap());
+    }
+}
+
+#[test]
+fn values_by_depth_that_cannot_be_drawn_are_errors_with_their_numbers() {
+    let error = |change: fn(&mut ByDepth)| {
+        let mut picture = depth();
+        change(&mut picture);
+        by_depth(&picture).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(|picture| _ = picture.curves[0].values.pop()),
+        "there are 2 values of cat for 3 layers; each needs one"
+    );
+    assert_eq!(
+        error(|picture| picture.curves[0].intervals = vec![None; 4]),
+        "there are 4 intervals of cat for 3 layers; each needs one"
+    );
+    assert_eq!(
+        error(|picture| picture.curves[0].values[1] = Some(f64::NAN)),
+        "the value of cat at conv1 is NaN; it must be finite, and less than 1e100 in size"
+    );
+    assert_eq!(
+        error(|picture| picture.curves[0].intervals = vec![Some([0.3, 0.1]), None, None]),
+        "the interval of cat at conv0 goes from 0.3 to 0.1; the second must be the larger one"
+    );
+    assert_eq!(
+        error(|picture| picture.range = Some([1.0, 0.0])),
+        "the range of the axis goes from 1 to 0; the second must be the larger one"
+    );
+    let floor = |picture: &mut ByDepth| picture.floor = Some(depth_curve("chance", &[]));
+    assert!(error(floor).contains("0 values of chance"));
+    for empty in [
+        ByDepth {
+            curves: vec![],
+            ..depth()
+        },
+        ByDepth {
+            curves: vec![depth_curve("cat", &[None; 3])],
+            ..depth()
+        },
+        ByDepth {
+            curves: vec![],
+            layers: vec![],
+            ..depth()
+        },
+    ] {
+        assert!(matches!(by_depth(&empty), Err(Error::Nothing(_))));
+    }
+}
+
+fn point(x: f64, y: f64) -> TradeOffPoint {
+    TradeOffPoint {
+        x,
+        y,
+        interval: None,
+        says: None,
+    }
+}
+
+fn kept() -> TradeOff {
+    TradeOff {
+        title: "Accuracy by directions".into(),
+        x: "directions".into(),
+        y: "accuracy".into(),
+        logarithmic: true,
+        lines: vec![TradeOffLine {
+            name: "SVCCA".into(),
+            points: vec![point(64.0, 0.8), point(1.0, 0.2), point(8.0, 0.7)],
+        }],
+        level: Some(("untouched".into(), 0.81)),
+    }
+}
+
+#[test]
+fn a_trade_off_says_both_numbers_its_interval_and_what_else_there_is() {
+    let mut picture = kept();
+    picture.lines[0].points[2].interval = Some([0.65, 0.72]);
+    picture.lines[0].points[2].says = Some("5 draws".into());
+    let svg = trade_off(&picture).unwrap();
+    assert!(svg.contains("<title>SVCCA: accuracy 0.8 at directions 64</title>"));
+    let all = "<title>SVCCA: accuracy 0.7 at directions 8 (0.65 to 0.72); 5 draws</title>";
+    assert!(svg.contains(all));
+    assert!(svg.contains(">\nuntouched: 0.81\n<"), "in the legend");
+    assert_legible(&svg);
+}
+
+#[test]
+fn the_points_of_a_line_are_joined_from_left_to_right() {
+    let svg = trade_off(&kept()).unwrap();
+    let lines = svg.split("<polyline ").skip(1);
+    let of_three_points = lines.filter_map(|line| {
+        let points = line.split("points=\"").nth(1)?.split('"').next()?;
+        let across = points
+            .split_whitespace()
+            .map(|at| at.split(',').next().unwrap());
+        let across: Vec<i64> = across.map(|x| x.parse().unwrap()).collect();
+        (across.len() == 3).then_some(across)
+    });
+    let found: Vec<_> = of_three_points.collect();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].is_sorted(), "{found:?}");
+}
+
+#[test]
+fn a_logarithmic_axis_keeps_powers_equally_apart() {
+    let picture = TradeOff {
+        lines: vec![TradeOffLine {
+            name: "SVCCA".into(),
+            points: [1.0, 8.0, 64.0, 512.0].map(|x| point(x, 0.5)).to_vec(),
+        }],
+        ..kept()
+    };
+    let across = |svg: &str| -> Vec<f64> {
+        let hovers = svg.split("<title>SVCCA").collect::<Vec<_>>();
+        let before = hovers[..hovers.len() - 1].iter();
+        let x = |part: &&str| {
+            part.rsplit("<rect x=\"")
+                .next()?
+                .split('"')
+                .next()?
+                .parse()
+                .ok()
+        };
+        before.filter_map(x).collect()
+    };
+    let places = across(&trade_off(&picture).unwrap());
+    assert_eq!(places.len(), 4);
+    let step = places[1] - places[0];
+    // Places are tenths of a pixel.
+    assert!(
+        places
+            .windows(2)
+            .all(|pair| (pair[1] - pair[0] - step).abs() <= 2.0)
+    );
+    let linear = TradeOff {
+        logarithmic: false,
+        ..picture
+    };
+    let places = across(&trade_off(&linear).unwrap());
+    assert!(places[3] - places[2] > 6.0 * (places[2] - places[1]));
+}
+
+#[test]
+fn a_trade_off_that_cannot_be_drawn_is_an_error_with_its_numbers() {
+    let error = |change: fn(&mut TradeOff)| {
+        let mut picture = kept();
+        change(&mut picture);
+        trade_off(&picture).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(|picture| picture.lines[0].points[1].x = 0.0),
+        "directions of a point of SVCCA is 0; on a logarithmic axis it must be more than 0"
+    );
+    assert_eq!(
+        error(|picture| picture.lines[0].points[1].y = f64::INFINITY),
+        "accuracy of SVCCA at 1 is inf; it must be finite, and less than 1e100 in size"
+    );
+    assert!(error(|picture| picture.lines[0].points[0].x = f64::NAN).contains("is NaN"));
+    assert!(error(|picture| picture.level = Some(("untouched".into(), f64::NAN))).contains("NaN"));
+    let backwards = |picture: &mut TradeOff| {
+        picture.lines[0].points[0].interval = Some([1.0, 0.5]);
+    };
+    assert!(error(backwards).contains("from 1 to 0.5"));
+    let mut linear = kept();
+    linear.logarithmic = false;
+    linear.lines[0].points[1].x = 0.0;
+    trade_off(&linear).unwrap();
+    linear.lines[0].points.clear();
+    assert!(matches!(trade_off(&linear), Err(Error::Nothing(_))));
+    linear.lines.clear();
+    assert!(matches!(trade_off(&linear), Err(Error::Nothing(_))));
+}
+
+#[test]
+fn one_point_is_a_picture() {
+    for logarithmic in [true, false] {
+        let mut picture = TradeOff {
+            logarithmic,
+            ..kept()
+        };
+        picture.lines[0].points.truncate(1);
+        picture.level = None;
+        assert_legible(&trade_off(&picture).unwrap());
+    }
+}
+
+/// So many samples of so many classes, two rows.
+fn aligned(samples: usize, classes: usize) -> Strips {
+    let value = |sample: usize, shift: usize| ((sample * 37 + shift * 11) as f64).sin();
+    let row = |name: &str, shift| Strip {
+        name: name.into(),
+        correlation: Some(0.875),
+        values: [0usize, 1]
+            .map(|network| (0..samples).map(|s| value(s, shift + network)).collect()),
+    };
+    Strips {
+        title: "Directions of fc1".into(),
+        classes: names("class", classes),
+        labels: (0..samples).map(|sample| sample * 5 % classes).collect(),
+        networks: ["seed 1".into(), "seed 2".into()],
+        rows: vec![row("direction 1", 0), row("direction 2", 9)],
+    }
+}
+
+#[test]
+fn strips_name_networks_rows_classes_and_correlations() {
+    let svg = strips(&aligned(40, 4)).unwrap();
+    for text in ["seed 1", "seed 2", "class0", "class3", "40 samples"] {
+        assert!(svg.contains(&format!(">\n{text}\n<")), "{text}");
+    }
+    assert!(svg.contains(">\ndirection 1, correlation 0.88\n<"));
+    // Three boundaries in each of two rows, and no more.
+    assert_eq!(svg.matches("stroke-dasharray").count(), 6);
+    assert_legible(&svg);
+}
+
+#[test]
+fn the_mean_of_a_class_is_that_of_the_standardised_values() {
+    let picture = Strips {
+        classes: vec!["low".into(), "high".into(), "none".into()],
+        labels: vec![1, 0, 1, 0],
+        rows: vec![Strip {
+            name: "neuron".into(),
+            correlation: None,
+            // Mean 5, deviation 1; the other mean 0, deviation 10.
+            values: [vec![6.0, 4.0, 6.0, 4.0], vec![-10.0, 10.0, 10.0, -10.0]],
+        }],
+        ..aligned(4, 2)
+    };
+    let svg = strips(&picture).unwrap();
+    assert!(svg.contains("<title>low, 2 samples: mean -1 in seed 1, 0 in seed 2</title>"));
+    assert!(svg.contains("<title>high, 2 samples: mean 1 in seed 1, 0 in seed 2</title>"));
+    assert!(
+        !svg.contains(">\nnone\n<"),
+        "a class without samples has no place"
+    );
+    assert!(svg.contains(">\nneuron\n<"), "no correlation was given");
+}
+
+#[test]
+fn a_row_of_thousands_of_samples_stays_small_and_says_how_many_are_drawn() {
+    let one = Strips {
+        rows: aligned(5000, 10).rows[..1].to_vec(),
+        ..aligned(5000, 10)
+    };
+    let (one, two) = (strips(&one).unwrap(), strips(&aligned(5000, 10)).unwrap());
+    assert!(
+        two.len() - one.len() < 60_000,
+        "{} bytes",
+        two.len() - one.len()
+    );
+    assert!(two.contains("600 of 5,000 samples drawn, evenly spaced within each class"));
+}
+
+#[test]
+fn names_of_many_or_uneven_classes_never_overlap() {
+    for classes in [1, 2, 10, 25, 100, 400] {
+        assert_legible(&strips(&aligned(1000, classes)).unwrap());
+    }
+    let mut uneven = aligned(1000, 8);
+    for label in &mut uneven.labels[..960] {
+        *label = 2;
+    }
+    assert_legible(&strips(&uneven).unwrap());
+    uneven.title = "a title that goes on ".repeat(20);
+    uneven.networks = [0, 1].map(|i| format!("a network that has a long name, seed {i}").repeat(3));
+    uneven.rows[0].name = "a direction of many words ".repeat(20);
+    assert_legible(&strips(&uneven).unwrap());
+}
+
+#[test]
+fn strips_that_cannot_be_drawn_are_errors_with_their_numbers() {
+    let error = |change: fn(&mut Strips)| {
+        let mut picture = aligned(6, 2);
+        change(&mut picture);
+        strips(&picture).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(|picture| _ = picture.rows[1].values[0].pop()),
+        "there are 5 values of direction 2 in seed 1 for 6 samples; each needs one"
+    );
+    assert_eq!(
+        error(|picture| picture.labels[3] = 2),
+        "sample 3 is of class 2, but only 2 classes are named, from 0 on"
+    );
+    assert_eq!(
+        error(|picture| picture.rows[0].values[1][4] = f64::NAN),
+        "direction 1 in seed 2 at sample 4 is NaN; it must be finite, and less than 1e100 in size"
+    );
+    assert!(error(|picture| picture.rows[0].correlation = Some(f64::NAN)).contains("correlation"));
+    let nothing = |change: fn(&mut Strips)| {
+        let mut picture = aligned(6, 2);
+        change(&mut picture);
+        assert!(matches!(strips(&picture), Err(Error::Nothing(_))));
+    };
+    nothing(|picture| picture.rows.clear());
+    nothing(|picture| picture.labels.clear());
+}
+
+#[test]
+fn values_that_are_all_the_same_are_drawn_flat() {
+    let mut picture = aligned(20, 2);
+    picture.rows[0].values = [vec![3.0; 20], vec![0.0; 20]];
+    let svg = strips(&picture).unwrap();
+    assert!(svg.contains("mean 0 in seed 1, 0 in seed 2"));
+    assert_legible(&svg);
+}
+
+fn grid(rows: usize, columns: usize) -> Heatmap {
+    Heatmap {
+        title: "Two networks".into(),
+        measure: "DFT-CCA".into(),
+        rows: ("resnet".into(), names("stage.block.conv", rows)),
+        columns: ("convnet".into(), names("layer", columns)),
+        values: vec![vec![Some(0.5); columns]; rows],
+    }
+}
+
+#[test]
+fn a_heatmap_of_two_networks_names_both_and_shows_its_scale() {
+    for (rows, columns) in [(30, 14), (14, 30), (1, 40), (40, 1), (60, 8), (3, 3)] {
+        let svg = heatmap(&grid(rows, columns)).unwrap();
+        assert_legible(&svg);
+        for text in ["resnet", "convnet", "similarity", "0", "0.5", "1"] {
+            assert!(svg.contains(&format!(">\n{text}\n<")), "{text}");
+        }
+        let cells = svg.matches("<title>").count();
+        assert_eq!(cells, rows * columns);
+        let last = format!("stage.block.conv{} × layer{}: 0.50", rows - 1, columns - 1);
+        assert!(svg.contains(&last));
+    }
+}
+
+#[test]
+fn a_heatmap_of_many_rows_is_no_taller_than_a_screen() {
+    let svg = heatmap(&grid(30, 14)).unwrap();
+    let height = svg
+        .split("height=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    assert!(height.parse::<f64>().unwrap() < 900.0, "{height} pixels");
+}
+
+#[test]
+fn long_names_of_networks_fit_a_small_heatmap() {
+    let mut small = grid(2, 2);
+    small.title = "a title that goes on ".repeat(20);
+    small.rows.0 = "a network that has a long name ".repeat(9);
+    small.columns.0 = "another network that has a long name ".repeat(9);
+    assert_legible(&heatmap(&small).unwrap());
+    small.values[1][0] = Some(f64::NAN);
+    let error = heatmap(&small).unwrap_err().to_string();
+    assert!(
+        error.contains("similarity of stage.block.conv1 and layer0 is NaN"),
+        "{error}"
+    );
+}
