@@ -100,6 +100,16 @@ impl Axis {
         }
     }
 
+    /// The same axis, of values that are so many times as large: its texts stay what they are.
+    pub(crate) fn times(mut self, worth: f64) -> Self {
+        self.low *= worth;
+        self.high *= worth;
+        for (value, _) in &mut self.ticks {
+            *value *= worth;
+        }
+        self
+    }
+
     /// Where a value lies between the bounds, in `[0, 1]`.
     pub(crate) fn share(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
@@ -199,7 +209,7 @@ fn decade_ticks((low, high): (f64, f64), most_with_digits: i32) -> Vec<(f64, Str
         true => &[1.0, 2.0, 5.0],
         false => &[1.0],
     };
-    let stride = (last - first).div_euclid(8) + 1;
+    let stride = (last - first - 1) / 8 + 1;
     let within = low * (1.0 - 1e-9)..=high * (1.0 + 1e-9);
     (first..=last)
         .step_by(stride as usize)

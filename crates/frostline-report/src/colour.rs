@@ -36,23 +36,28 @@ pub(crate) fn text_on(background: RGBColor) -> RGBColor {
     }
 }
 
-/// The colour of a layer: dark at the input, light at the output. The ramp stops before the yellow
-/// that cannot be seen on white.
+/// How many colours the layers' ramp has.
+const LAYER_SHADES: usize = 64;
+
+/// The colour of a layer: dark at the input, light at the output. The ramp stops before the colours
+/// that are hard to see on white.
 pub(crate) fn layer(index: usize, layers: usize) -> RGBColor {
-    const LIGHTEST: f64 = 0.72;
-    similarity(LIGHTEST * index as f64 / (layers.max(2) - 1) as f64)
+    let share = index as f64 / (layers.max(2) - 1) as f64;
+    let shade = (share * (LAYER_SHADES - 1) as f64).round() as usize;
+    ramp(shade, ON_WHITE)
 }
 
-/// A run's colour (Okabe & Ito 2008, darkest first) and dash, in pixels on and off.
+/// The parts of the scale that lines can have on white and on a dark page.
+const ON_WHITE: [f64; 2] = [0.0, 0.58];
+const ON_DARK: [f64; 2] = [0.4, 1.0];
+
+fn ramp(shade: usize, [first, last]: [f64; 2]) -> RGBColor {
+    let share = shade as f64 / (LAYER_SHADES - 1) as f64;
+    similarity(first + (last - first) * share)
+}
+
+/// A run's colour (after Okabe & Ito 2008) and dash, in pixels on and off.
 pub(crate) fn run(index: usize) -> (RGBColor, &'static [f64]) {
-    const COLOURS: [RGBColor; 6] = [
-        RGBColor(0, 114, 178),
-        RGBColor(213, 94, 0),
-        RGBColor(0, 158, 115),
-        RGBColor(152, 60, 124),
-        RGBColor(60, 60, 60),
-        RGBColor(200, 140, 0),
-    ];
     const DASHES: [&[f64]; 5] = [
         &[],
         &[8.0, 4.0],
@@ -61,7 +66,76 @@ pub(crate) fn run(index: usize) -> (RGBColor, &'static [f64]) {
         &[16.0, 5.0],
     ];
     // 6 and 5 share no factor: 30 runs before two look alike.
-    (COLOURS[index % 6], DASHES[index % 5])
+    (RUNS[index % RUNS.len()].0, DASHES[index % DASHES.len()])
+}
+
+/// On white and on a dark page.
+const RUNS: [(RGBColor, RGBColor); 6] = [
+    (RGBColor(0, 114, 178), RGBColor(86, 180, 233)),
+    (RGBColor(213, 94, 0), RGBColor(245, 139, 61)),
+    (RGBColor(0, 145, 105), RGBColor(40, 200, 152)),
+    (RGBColor(152, 60, 124), RGBColor(221, 132, 193)),
+    (RGBColor(60, 60, 60), RGBColor(205, 205, 205)),
+    (RGBColor(176, 120, 0), RGBColor(240, 200, 70)),
+];
+
+/// A colour of the pictures that is another one on a dark page.
+pub(crate) struct Shade {
+    /// What its variable is called.
+    pub(crate) name: String,
+    pub(crate) light: RGBColor,
+    pub(crate) dark: RGBColor,
+}
+
+/// Of what is around the data: background, texts, axes.
+pub(crate) fn page_shades() -> Vec<Shade> {
+    named(&[
+        ("paper", WHITE, DARK_PAPER),
+        ("ink", INK, RGBColor(230, 233, 237)),
+        ("soft-ink", SOFT_INK, RGBColor(163, 173, 184)),
+        ("grid", GRID, RGBColor(48, 56, 66)),
+    ])
+}
+
+/// Of bars.
+pub(crate) fn bar_shades() -> Vec<Shade> {
+    named(&[
+        ("frozen", FROZEN, RGBColor(52, 124, 190)),
+        ("forward", FORWARD, RUNS[0].1),
+        ("backward", BACKWARD, RUNS[1].1),
+        ("saved-forward", SAVED_FORWARD, RGBColor(32, 84, 118)),
+        ("saved-backward", SAVED_BACKWARD, RGBColor(124, 66, 24)),
+    ])
+}
+
+/// Of runs and of layers.
+pub(crate) fn line_shades() -> Vec<Shade> {
+    let runs = RUNS
+        .iter()
+        .enumerate()
+        .map(|(index, &(light, dark))| Shade {
+            name: format!("run-{index}"),
+            light,
+            dark,
+        });
+    let layers = (0..LAYER_SHADES).map(|shade| Shade {
+        name: format!("layer-{shade}"),
+        light: ramp(shade, ON_WHITE),
+        dark: ramp(shade, ON_DARK),
+    });
+    runs.chain(layers).collect()
+}
+
+/// The background of a dark page.
+const DARK_PAPER: RGBColor = RGBColor(17, 22, 29);
+
+fn named(shades: &[(&str, RGBColor, RGBColor)]) -> Vec<Shade> {
+    let shade = |&(name, light, dark): &(&str, RGBColor, RGBColor)| Shade {
+        name: name.to_string(),
+        light,
+        dark,
+    };
+    shades.iter().map(shade).collect()
 }
 
 /// Half way to white.
@@ -109,14 +183,45 @@ mod tests {
         }
     }
 
+    /// What WCAG 2 asks of graphics.
+    const SEEN: f64 = 3.0;
+    /// What it asks of text, level AA.
+    const READ: f64 = 4.5;
+
     #[test]
-    fn no_layer_and_no_run_vanishes_on_white() {
+    fn no_layer_and_no_run_vanishes_on_white_or_on_dark() {
         for i in 0..40 {
-            // Less than WCAG 2's 3 for graphics: the price of a ramp wide enough to tell layers apart.
-            assert!(contrast(layer(i, 40), WHITE) > 2.1, "layer {i}");
-            assert!(contrast(run(i).0, WHITE) > 2.8, "run {i}");
+            assert!(contrast(layer(i, 40), WHITE) >= SEEN, "layer {i}");
+            assert!(contrast(run(i).0, WHITE) >= SEEN, "run {i}");
+        }
+        for Shade { name, light, dark } in line_shades() {
+            assert!(contrast(light, WHITE) >= SEEN, "{name}");
+            assert!(contrast(dark, DARK_PAPER) >= SEEN, "{name}");
         }
         assert_eq!(layer(0, 1), similarity(0.0));
+    }
+
+    #[test]
+    fn every_layer_s_and_run_s_colour_has_one_for_dark_pages() {
+        let known: Vec<RGBColor> = line_shades().iter().map(|shade| shade.light).collect();
+        for layers in 1..=150 {
+            assert!((0..layers).all(|index| known.contains(&layer(index, layers))));
+        }
+        assert!((0..6).all(|index| known.contains(&run(index).0)));
+        for (index, colour) in known.iter().enumerate() {
+            assert!(!known[..index].contains(colour), "{colour:?} has two names");
+        }
+    }
+
+    #[test]
+    fn ink_is_read_on_its_paper_and_bars_are_seen() {
+        for Shade { name, light, dark } in &page_shades()[1..3] {
+            assert!(contrast(*light, WHITE) >= READ, "{name}");
+            assert!(contrast(*dark, DARK_PAPER) >= READ, "{name}");
+        }
+        for Shade { name, dark, .. } in &bar_shades()[..3] {
+            assert!(contrast(*dark, DARK_PAPER) >= SEEN, "{name}");
+        }
     }
 
     #[test]

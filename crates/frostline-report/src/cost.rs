@@ -1,4 +1,4 @@
-use frostline_activations::Outcome;
+use frostline_activations::{Ledger, Outcome};
 
 use crate::axis::drawable;
 
@@ -22,12 +22,7 @@ impl Cost {
         let cost = match self {
             Cost::Seconds => Some(outcome.training_seconds + outcome.measuring_seconds),
             Cost::CpuSeconds => outcome.cpu_seconds,
-            Cost::Flops => {
-                let ledger = outcome.ledger.as_ref();
-                // Without layers the operations of a step were not known.
-                let ledger = ledger.filter(|ledger| !ledger.layers.is_empty());
-                ledger.map(|ledger| ledger.spent_flops())
-            }
+            Cost::Flops => outcome.ledger.as_ref().and_then(spent),
         };
         cost.filter(|&cost| drawable(cost))
     }
@@ -56,6 +51,12 @@ impl Cost {
             Cost::Flops => flops_unit(largest),
         }
     }
+}
+
+/// The operations of training and measuring, where they were counted.
+pub(crate) fn spent(ledger: &Ledger) -> Option<f64> {
+    // Without layers the operations of a step were not known.
+    (!ledger.layers.is_empty()).then(|| ledger.spent_flops())
 }
 
 /// A number of operations in four digits at most: `3.21 TFLOP`.

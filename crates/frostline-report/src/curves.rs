@@ -8,7 +8,7 @@ use crate::legend::Legend;
 use crate::plot::{Bar, Curve, Plot, Point, Size, pieces, runs};
 use crate::summary::{grouped, run_names};
 use crate::svg::shorten;
-use crate::{Error, RunPictures};
+use crate::{Against, Error, RunPictures};
 
 /// One layer's way to what it is in the end.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,15 +19,6 @@ pub struct LayerCurve {
     pub points: Vec<(usize, f64)>,
 }
 
-/// What the horizontal axis of a training curve counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Against {
-    /// Optimiser steps.
-    Steps,
-    /// Seconds of training, without measuring and testing.
-    Seconds,
-}
-
 /// The training loss of all runs on one plot.
 ///
 /// A loss that is not finite leaves a gap. The axis is logarithmic where the losses span more than
@@ -35,7 +26,7 @@ pub enum Against {
 pub fn loss(runs: &[&Run], against: Against) -> Result<String, Error> {
     let curves = run_curves(runs, against, |check| check.loss, "loss", short);
     let Some((low, high)) = bounds(values(&curves)) else {
-        return Err(Error::Nothing("No check recorded a loss.".into()));
+        return Err(nothing("a loss", against));
     };
     // Past three decades a linear axis shows the largest loss and a flat line.
     let y = if low > 0.0 && high / low > 1e3 {
@@ -49,14 +40,14 @@ pub fn loss(runs: &[&Run], against: Against) -> Result<String, Error> {
 /// The test accuracy of all runs on one plot, in percent; a ring marks the final accuracy where a run
 /// recorded one.
 ///
-/// Errors: `Nothing` when no run knows an accuracy.
+/// Errors: `Nothing` when no run knows an accuracy, or none with a place on the axis.
 pub fn accuracy(runs: &[&Run], against: Against) -> Result<String, Error> {
     let mut curves = run_curves(runs, against, |check| check.accuracy, "accuracy", percent);
     for (curve, run) in curves.iter_mut().zip(runs) {
         curve.ring = final_accuracy(run, against, &curve.name);
     }
     let Some((low, high)) = bounds(values(&curves)) else {
-        return Err(Error::Nothing("No check recorded an accuracy.".into()));
+        return Err(nothing("an accuracy", against));
     };
     let (low, high) = padded((low, high));
     let within = (low.max(0.0), high.min(1.0).max(low.max(0.0)));
@@ -249,8 +240,8 @@ fn run_curves(
     let curve = |(index, (run, name)): (usize, (&&Run, String))| {
         let points = run.history.iter().filter_map(|check| {
             let value = value(check)?;
-            Some(Some(Point {
-                x: position(check.step, check.training_seconds, against),
+            Some(against.at(check).map(|x| Point {
+                x,
                 y: value,
                 says: format!("{name} at step {}: {what} {}", check.step, written(value)),
             }))
@@ -264,17 +255,14 @@ fn run_curves(
 }
 
 fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Curve>) -> String {
-    let (label, by, unit) = match against {
-        Against::Steps => ("step", "steps", Unit::Count),
-        Against::Seconds => ("training time (s)", "training time", Unit::Number),
-    };
+    let by = against.name();
     let last = bounds(values_x(&curves)).map_or(1.0, |(_, last)| last);
     let names = run_names(runs).join(", ");
     Plot {
         label: format!("{what} against {by}: {names}"),
         heading: format!("{what} against {by}"),
         size: Size::Half,
-        x: Axis::linear(label, (0.0, last.max(0.0)), unit),
+        x: against.axis(last),
         y,
         right: None,
         curves,
@@ -282,6 +270,13 @@ fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Cu
         legend: Legend::Below,
     }
     .svg()
+}
+
+fn nothing(what: &str, against: Against) -> Error {
+    Error::Nothing(match against {
+        Against::Flops => format!("No check recorded {what} and counted operations."),
+        _ => format!("No check recorded {what}."),
+    })
 }
 
 /// A layer's colour and dash: layers next to each other have nearly the same colour.
@@ -310,7 +305,7 @@ fn legend_name(run: &Run, name: &str) -> String {
 fn final_accuracy(run: &Run, against: Against, name: &str) -> Option<Point> {
     let end = run.info.outcome.as_ref()?;
     let y = end.accuracy?;
-    let x = position(end.step, end.training_seconds, against);
+    let x = against.at_end(run)?;
     let samples = match end.test_samples {
         Some(samples) => format!(" of {} test samples", grouped(samples)),
         None => String::new(),
@@ -320,13 +315,6 @@ fn final_accuracy(run: &Run, against: Against, name: &str) -> Option<Point> {
         y,
         says: format!("{name}, final: {}{samples}", percent(y)),
     })
-}
-
-fn position(step: usize, seconds: f64, against: Against) -> f64 {
-    match against {
-        Against::Steps => step as f64,
-        Against::Seconds => seconds,
-    }
 }
 
 /// The checks that measured a layer: those up to the one that froze it.

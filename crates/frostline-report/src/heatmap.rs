@@ -404,7 +404,7 @@ fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
 }
 
 /// `35 %`, or `37.5 %` where the moment is not a whole percent.
-fn moment(pane: &Pane) -> String {
+pub(crate) fn moment(pane: &Pane) -> String {
     let percent = 100.0 * pane.fraction;
     if (percent - percent.round()).abs() < 0.05 {
         format!("{percent:.0} %")

@@ -20,7 +20,10 @@ impl Legend {
     /// The entries with their places, in so much width below or so much height at the right.
     pub(crate) fn arranged(self, entries: Vec<Entry>, (width, height): (f64, f64)) -> Vec<Entry> {
         match self {
-            Legend::Below => rows(named(entries, 60), width),
+            Legend::Below => {
+                let room = ((width - KEY) / text_width(1, TEXT)) as usize;
+                rows(named(entries, room.min(60)), width)
+            }
             Legend::Right => column(named(entries, 24), height),
         }
     }

@@ -16,7 +16,8 @@
 //!
 //! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
 //! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
-//!   of a run, [`loss`] and [`accuracy`] what all runs reached.
+//!   of a run, [`loss`], [`accuracy`] and [`compared_layers`] what all runs reached, [`Against`] steps, epochs,
+//!   training time or operations.
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
 //!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
 //! - [`heatmap`] shows the layers of one network against those of another, [`by_depth`] a value a layer,
@@ -28,9 +29,11 @@
 //! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
 //! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
 
+mod against;
 mod axis;
 mod by_depth;
 mod colour;
+mod compared_layers;
 mod cost;
 mod csv_files;
 mod curves;
@@ -40,11 +43,14 @@ mod fronts;
 mod heatmap;
 mod legend;
 mod page;
+mod page_curves;
+mod page_numbers;
 mod page_tables;
 mod plot;
 mod report_file;
 mod savings;
 mod savings_pictures;
+mod scheme;
 mod short_names;
 mod strips;
 mod study;
@@ -56,11 +62,13 @@ mod tensorboard;
 mod timeline;
 mod trade_off;
 
+pub use against::Against;
 pub use by_depth::{ByDepth, DepthCurve, by_depth};
+pub use compared_layers::{ComparedLayer, compared_layers};
 pub use cost::Cost;
 pub use csv_files::csv_files;
 pub use curves::{
-    Against, Certainty, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_end_with,
+    Certainty, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_end_with,
     similarity_to_previous,
 };
 pub use error::Error;

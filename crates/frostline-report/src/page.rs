@@ -1,12 +1,14 @@
 use frostline_activations::Run;
 
-use crate::page_tables::{checks_table, runs_table, settings_table};
+use crate::page_curves::compared_curves;
+use crate::page_numbers::{checks_table, frozen_table, panes_tables, to_end_table};
+use crate::page_tables::{runs_table, settings_table};
 use crate::savings::savings;
+use crate::scheme::{in_scheme, variables};
 use crate::summary::{Summary, grouped, run_names};
 use crate::svg::escape;
 use crate::{
-    Against, Error, LayerCurve, Pane, accuracy, freeze_timeline, loss, panes, similarity_to_end,
-    similarity_to_previous,
+    Error, LayerCurve, Pane, freeze_timeline, panes, similarity_to_end, similarity_to_previous,
 };
 
 /// What there is to show of a run.
@@ -45,16 +47,26 @@ impl Page<'_> {
         }
         if runs.is_empty() {
             html += "<p class=\"none\">There are no runs to show.</p>\n";
-        } else {
-            html += "<h2>Runs</h2>\n";
-            html += &runs_table(&runs, &names);
-            html += "<h3>Settings</h3>\n";
-            html += &settings_table(&runs, &names);
-            html += &training_curves(&runs)?;
+            return Ok(document(&self.title, &html));
         }
-        for (pictures, name) in self.runs.iter().zip(&names) {
-            html += &run_section(pictures, name)?;
+        if runs.len() > 1 {
+            html += &contents(&names);
         }
+        html += "<section id=\"runs\">\n<h2>Runs</h2>\n";
+        html += &runs_table(&runs, &names);
+        html += "<h3>Settings</h3>\n";
+        html += &settings_table(&runs, &names);
+        html += "</section>\n<section id=\"curves\">\n<h2>Loss, accuracy and convergence compared</h2>\n";
+        html += &compared_curves(&self.runs)?;
+        html += "</section>\n";
+        for (index, (pictures, name)) in self.runs.iter().zip(&names).enumerate() {
+            html += &run_section(index, pictures, name)?;
+        }
+        html += "<section id=\"freezing\">\n<h2>Freezing</h2>\n";
+        for (run, name) in runs.iter().zip(&names) {
+            html += &freezing(run, name)?;
+        }
+        html += "</section>\n";
         Ok(document(&self.title, &html))
     }
 
@@ -81,9 +93,11 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\
+         <title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{}\
          </main>\n</body>\n</html>\n",
-        include_str!("page.css")
+        variables(),
+        include_str!("page.css"),
+        in_scheme(body)
     )
 }
 
@@ -95,29 +109,33 @@ pub(crate) fn notice(text: &str) -> String {
     )
 }
 
-fn training_curves(runs: &[&Run]) -> Result<String, Error> {
-    let mut html = "<h2>Loss and accuracy</h2>\n<h3>Training loss</h3>\n".to_string();
-    html += &pair(
-        [loss(runs, Against::Steps), loss(runs, Against::Seconds)],
-        "Each point is the mean training loss since the check before it; lower is better, and in the \
-         right plot the lower curve has learnt more in the same time.",
-    )?;
-    html += "<h3>Test accuracy</h3>\n";
-    html += &pair(
-        [
-            accuracy(runs, Against::Steps),
-            accuracy(runs, Against::Seconds),
-        ],
-        "Higher is better; dots are checks during training, a ring is the final accuracy, which may \
-         be of more samples. Training time leaves measuring and testing out: the table says what \
-         measuring took.",
-    )?;
-    Ok(html)
+/// Links to the sections.
+fn contents(names: &[String]) -> String {
+    let mut html = "<nav aria-label=\"Contents\">\n<ul>\n".to_string();
+    let mut link = |id: &str, text: &str| {
+        html += &format!("<li><a href=\"#{id}\">{}</a></li>\n", escape(text));
+    };
+    link("runs", "Runs");
+    link("curves", "Loss, accuracy and convergence compared");
+    for (index, name) in names.iter().enumerate() {
+        link(&run_id(index), name);
+    }
+    link("freezing", "Freezing");
+    html + "</ul>\n</nav>\n"
 }
 
-fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> {
+fn run_id(index: usize) -> String {
+    format!("run-{}", index + 1)
+}
+
+/// The layers of a run during training.
+fn run_section(index: usize, pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> {
     let run = pictures.run;
-    let mut html = format!("<section class=\"run\">\n<h2>{}</h2>\n", escape(name));
+    let mut html = format!(
+        "<section class=\"run\" id=\"{}\">\n<h2>{}</h2>\n",
+        run_id(index),
+        escape(name)
+    );
     if let Some(title) = &run.info.title {
         html += &format!("<p>{}</p>\n", escape(title));
     }
@@ -137,12 +155,14 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
          diagonal means that layers already are what they end up as, and it fills in from the \
          bottom left when lower layers converge first. Hatched: not defined.",
     )?;
+    html += &panes_tables(pictures);
     html += "<h3>Similarity of each layer to itself at the end</h3>\n";
     html += &figure(
         similarity_to_end(pictures),
         "A layer whose curve reaches 1 early has converged early; dark curves are layers near the \
          input, light ones near the output.",
     )?;
+    html += &to_end_table(pictures);
     html += "<h3>Change since the previous check</h3>\n";
     html += &figure(
         similarity_to_previous(run),
@@ -150,30 +170,22 @@ fn run_section(pictures: &RunPictures<'_>, name: &str) -> Result<String, Error> 
          similarity. A ring ends a curve where its layer was frozen; frozen layers are not \
          measured again.",
     )?;
-    html += "<h3>Frozen layers</h3>\n";
-    html += &figure(
-        freeze_timeline(&[run]),
-        "Each bar is a layer, the input at the bottom: it is trained while light and frozen while \
-         dark, so the frost line climbs with time.",
-    )?;
-    html += &savings(run);
     html += &checks_table(run);
     html += "</section>\n";
     Ok(html)
 }
 
-fn pair(pictures: [Result<String, Error>; 2], caption: &str) -> Result<String, Error> {
-    let mut svgs = String::new();
-    for picture in pictures {
-        match picture {
-            Ok(svg) => svgs += &svg,
-            Err(Error::Nothing(text)) => return Ok(nothing(&text)),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(format!(
-        "<figure>\n<div class=\"pair\">\n{svgs}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
-    ))
+/// Which layers of a run froze when, and what that saved.
+fn freezing(run: &Run, name: &str) -> Result<String, Error> {
+    let mut html = format!("<h3>Frozen layers: {}</h3>\n", escape(name));
+    html += &figure(
+        freeze_timeline(&[run]),
+        "Each bar is a layer, the input at the bottom: it is trained while light and frozen while \
+         dark, so the frost line climbs with time.",
+    )?;
+    html += &frozen_table(run);
+    html += &savings(run);
+    Ok(html)
 }
 
 /// A picture with its caption, or in its place the sentence that there is none.
@@ -187,7 +199,8 @@ pub(crate) fn figure(picture: Result<String, Error>, caption: &str) -> Result<St
     }
 }
 
-fn nothing(text: &str) -> String {
+/// In place of a picture, why there is none.
+pub(crate) fn nothing(text: &str) -> String {
     format!("<p class=\"none\">{}</p>\n", escape(text))
 }
 

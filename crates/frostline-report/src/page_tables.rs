@@ -2,13 +2,13 @@ use std::collections::BTreeSet;
 
 use frostline_activations::Run;
 
-use crate::axis::{drawable, short};
+use crate::axis::short;
 use crate::summary::{Summary, grouped, seconds_text};
 use crate::svg::escape;
 
 /// One row a run: how well, how long, how much frozen.
 pub(crate) fn runs_table(runs: &[&Run], names: &[String]) -> String {
-    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">run</th>\
+    let mut html = "<table>\n<thead><tr><th scope=\"col\">run</th>\
          <th scope=\"col\">outcome</th><th scope=\"col\" class=\"number\">test accuracy</th>\
          <th scope=\"col\" class=\"number\">training</th>\
          <th scope=\"col\" class=\"number\">measuring</th><th scope=\"col\">frozen at the end</th>\
@@ -31,13 +31,12 @@ pub(crate) fn runs_table(runs: &[&Run], names: &[String]) -> String {
                 .replace('–', "&#8288;–&#8288;"),
         );
     }
-    html + "</tbody>\n</table>\n</div>\n"
+    region("Runs", &(html + "</tbody>\n</table>\n"))
 }
 
 /// One row a setting, one column a run; the rows in which runs differ stand out.
 pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
-    let mut html =
-        "<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">setting</th>".to_string();
+    let mut html = "<table>\n<thead><tr><th scope=\"col\">setting</th>".to_string();
     for name in names {
         html += &format!("<th scope=\"col\">{}</th>", escape(name));
     }
@@ -100,7 +99,7 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
             each(&|run: &Run| or_none(run.info.settings.get(key).cloned())),
         );
     }
-    html + "</tbody>\n</table>\n</div>\n"
+    region("Settings", &(html + "</tbody>\n</table>\n"))
 }
 
 fn layers_text(layers: &[String]) -> String {
@@ -114,79 +113,14 @@ fn layers_text(layers: &[String]) -> String {
     }
 }
 
-/// Every check of a run, folded away: the pictures' numbers, for who cannot see them.
-pub(crate) fn checks_table(run: &Run) -> String {
-    if run.history.is_empty() {
-        return String::new();
-    }
-    let mut html = format!(
-        "<details>\n<summary>All {} checks in numbers</summary>\n<div class=\"wide\">\n<table>\n\
-         <thead><tr><th scope=\"col\" class=\"number\">step</th>",
-        run.history.len()
-    );
-    let columns = [
-        "epoch",
-        "learning rate",
-        "loss",
-        "accuracy (%)",
-        "frozen",
-        "decided",
-    ];
-    let layers = run.info.layers.iter().map(String::as_str);
-    for column in columns.into_iter().chain(layers) {
-        html += &format!("<th scope=\"col\" class=\"number\">{}</th>", escape(column));
-    }
-    html += "<th scope=\"col\">why</th></tr></thead>\n<tbody>\n";
-    for check in &run.history {
-        let cells = [
-            Some(check.epoch),
-            check.learning_rate,
-            check.loss,
-            check.accuracy.map(|share| 100.0 * share),
-            Some(check.frozen as f64),
-            Some(check.decided as f64),
-        ];
-        html += &format!("<tr><th scope=\"row\" class=\"number\">{}</th>", check.step);
-        for cell in cells.iter().chain(&check.similarity) {
-            let written = match cell {
-                Some(value) if drawable(*value) => short(*value),
-                Some(_) => "not finite".into(),
-                None => "–".into(),
-            };
-            html += &format!("<td class=\"number\">{written}</td>");
-        }
-        html += &format!("<td>{}</td></tr>\n", escape(&check.reason));
-    }
-    html += "</tbody>\n</table>\n</div>\n<p>The layers' columns are their similarity to themselves at \
-         the check before.</p>\n</details>\n";
-    html + &warnings(run)
-}
-
-fn warnings(run: &Run) -> String {
-    let mut list = String::new();
-    let mut count = 0;
-    for check in &run.history {
-        for warning in &check.warnings {
-            list += &format!("<li>step {}: {}</li>\n", check.step, escape(warning));
-            count += 1;
-        }
-    }
-    if count == 0 {
-        return list;
-    }
-    format!(
-        "<details>\n<summary>What makes the similarities less believable ({count})</summary>\n\
-         <ul>\n{list}</ul>\n</details>\n"
-    )
-}
-
 /// A table whose first row is the head and whose first column names the rows; the columns `numbers` to the right.
-pub(crate) fn table(rows: &[Vec<String>], numbers: &[usize]) -> String {
+/// `about` says what it holds to who cannot see it.
+pub(crate) fn table(about: &str, rows: &[Vec<String>], numbers: &[usize]) -> String {
     let class = |column| match numbers.contains(&column) {
         true => " class=\"number\"",
         false => "",
     };
-    let mut html = "<div class=\"wide\">\n<table>\n<thead><tr>".to_string();
+    let mut html = "<table>\n<thead><tr>".to_string();
     for (column, cell) in rows[0].iter().enumerate() {
         html += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(cell));
     }
@@ -199,5 +133,13 @@ pub(crate) fn table(rows: &[Vec<String>], numbers: &[usize]) -> String {
         }
         html += "</tr>\n";
     }
-    html + "</tbody>\n</table>\n</div>\n"
+    region(about, &(html + "</tbody>\n</table>\n"))
+}
+
+/// A table that may be wider than the page: it scrolls by itself, with the keyboard too once it has the focus.
+pub(crate) fn region(about: &str, table: &str) -> String {
+    format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{table}</div>\n",
+        escape(about)
+    )
 }

@@ -27,6 +27,7 @@ pub(crate) struct Plot {
 pub(crate) enum Size {
     Wide,
     Half,
+    Third,
 }
 
 impl Size {
@@ -34,12 +35,16 @@ impl Size {
         match self {
             Size::Wide => 1180.0,
             Size::Half => 586.0,
+            Size::Third => 383.0,
         }
     }
 
     /// Of the frame that the curves are in.
     fn height(self) -> f64 {
-        310.0
+        match self {
+            Size::Wide | Size::Half => 310.0,
+            Size::Third => 160.0,
+        }
     }
 }
 

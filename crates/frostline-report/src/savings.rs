@@ -14,7 +14,7 @@ pub(crate) fn savings(run: &Run) -> String {
         return String::new();
     };
     let summary = Summary::of(run);
-    let mut html = "<h3>What freezing saved</h3>\n".to_string();
+    let mut html = "<h4>What freezing saved</h4>\n".to_string();
     html += &format!("<p>{}</p>\n", escape(&verdict(ledger, &summary)));
     html += &beside(
         seconds_a_step(run, ledger),
@@ -70,7 +70,7 @@ fn steps_table(ledger: &Ledger) -> String {
             format!("{mean:.4}"),
         ]);
     }
-    table(&rows, &[0, 1, 2])
+    table("Seconds a step by frozen layers", &rows, &[0, 1, 2])
 }
 
 /// The layers' operations, and their unit.
@@ -106,7 +106,10 @@ fn layers_table(run: &Run, ledger: &Ledger) -> (String, &'static str) {
         }));
         rows.push(row);
     }
-    (table(&rows, &[1, 2, 3, 4]), unit)
+    (
+        table("Operations of each layer", &rows, &[1, 2, 3, 4]),
+        unit,
+    )
 }
 
 fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
@@ -157,7 +160,7 @@ fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
         .into_iter()
         .map(|(what, value)| vec![what.to_string(), value])
         .collect();
-    table(&rows, &[1])
+    table("What freezing saved in all", &rows, &[1])
 }
 
 fn seconds_cell(seconds: Option<f64>) -> String {

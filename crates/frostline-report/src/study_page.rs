@@ -30,7 +30,7 @@ impl Study {
             html += &notice(text);
         }
         html += "<h2>What freezing is worth</h2>\n";
-        html += &table(&self.worth_rows(), &[]);
+        html += &table("What freezing is worth", &self.worth_rows(), &[]);
         let missing = self.missing();
         if !missing.is_empty() {
             html += "<ul>\n";
@@ -54,7 +54,7 @@ impl Study {
             )?;
         }
         html += "<h2>Trainings</h2>\n";
-        html += &table(&self.arm_rows(), &NUMBERS);
+        html += &table("Trainings", &self.arm_rows(), &NUMBERS);
         Ok(document(&self.title, &html))
     }
 

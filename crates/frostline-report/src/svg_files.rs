@@ -4,8 +4,8 @@ use crate::report_file::{ReportFile, file_names};
 use crate::savings_pictures::{flops_of_layers, seconds_a_step};
 use crate::summary::{ledger, run_names};
 use crate::{
-    Against, Error, RunPictures, accuracy, freeze_timeline, loss, panes, similarity_to_end,
-    similarity_to_previous,
+    Against, ComparedLayer, Error, RunPictures, accuracy, compared_layers, freeze_timeline, loss,
+    panes, similarity_to_end, similarity_to_previous,
 };
 
 /// Every picture of the page of these runs as a file of its own: `loss.svg` and others of all runs,
@@ -17,8 +17,9 @@ pub fn svg_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     let all: Vec<&Run> = runs.iter().map(|pictures| pictures.run).collect();
     let mut files = Vec::new();
     for (what, picture) in of_all(&all) {
-        files.extend(file(what.to_string(), picture)?);
+        files.extend(file(what, picture)?);
     }
+    files.extend(of_layers(runs, &all)?);
     for (pictures, name) in runs.iter().zip(file_names(&run_names(&all))) {
         for (what, picture) in of_one(pictures) {
             files.extend(file(format!("{name}-{what}"), picture)?);
@@ -31,13 +32,38 @@ pub fn svg_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
 type Named = (&'static str, Result<String, Error>);
 
 /// The pictures that compare all runs.
-fn of_all(runs: &[&Run]) -> Vec<Named> {
-    vec![
-        ("loss", loss(runs, Against::Steps)),
-        ("loss-by-seconds", loss(runs, Against::Seconds)),
-        ("accuracy", accuracy(runs, Against::Steps)),
-        ("accuracy-by-seconds", accuracy(runs, Against::Seconds)),
-    ]
+fn of_all(runs: &[&Run]) -> Vec<(String, Result<String, Error>)> {
+    let axes = Against::known(runs).into_iter();
+    let both = |against: Against| {
+        let by = by(against);
+        [
+            (format!("loss{by}"), loss(runs, against)),
+            (format!("accuracy{by}"), accuracy(runs, against)),
+        ]
+    };
+    axes.flat_map(both).collect()
+}
+
+/// The layers that runs share: `layers/block1.svg` and others.
+fn of_layers(runs: &[RunPictures<'_>], all: &[&Run]) -> Result<Vec<ReportFile>, Error> {
+    let mut files = Vec::new();
+    for against in Against::known(all) {
+        let compared = compared_layers(runs, against)?;
+        let layers: Vec<String> = compared.iter().map(|c| c.layer.clone()).collect();
+        let names = file_names(&layers).into_iter();
+        for (ComparedLayer { svg, .. }, name) in compared.into_iter().zip(names) {
+            files.extend(file(format!("layers/{name}{}", by(against)), Ok(svg))?);
+        }
+    }
+    Ok(files)
+}
+
+/// What a file's name says of its axis; steps go without saying.
+fn by(against: Against) -> String {
+    match against {
+        Against::Steps => String::new(),
+        _ => format!("-by-{}", against.slug()),
+    }
 }
 
 /// The pictures of one run.

@@ -165,6 +165,15 @@ fn draw_end(canvas: &mut Canvas, run: &Run, frame: Area, x: f64) {
     canvas.text(&text, (frame.right, frame.top - 16.0), Font::right(12.0));
 }
 
+/// What a layer did, in words: `trained, steps 0 to 50`.
+pub(crate) fn state_texts(run: &Run, layer: usize) -> Vec<String> {
+    let spans = spans(run, layer).into_iter();
+    let text = |(state, from, to): (State, usize, usize)| {
+        format!("{}, steps {from} to {to}", state.look().1)
+    };
+    spans.map(text).collect()
+}
+
 /// What a layer did from step to step, until the end of the run.
 fn spans(run: &Run, layer: usize) -> Vec<(State, usize, usize)> {
     let mut spans = vec![(State::Trained, 0, 0)];

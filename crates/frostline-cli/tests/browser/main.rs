@@ -157,7 +157,10 @@ fn every_picture_is_drawn_within_the_page_on_wide_and_on_narrow_screens() {
                 }
             });
         }
-        assert!(all >= 16, "4 pictures of all runs and 6 of each, not {all}");
+        assert_eq!(
+            all, 32,
+            "on each of 4 axes 2 pictures and 3 layers of all runs; 6 of each run"
+        );
         let never: Vec<usize> = (0..all).filter(|index| !shown.contains(index)).collect();
         assert!(
             never.is_empty(),

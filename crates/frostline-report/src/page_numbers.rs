@@ -1,0 +1,193 @@
+use frostline_activations::Run;
+
+use crate::axis::{drawable, short};
+use crate::cost::flops_text;
+use crate::heatmap::moment;
+use crate::page_tables::{region, table};
+use crate::summary::{grouped, run_names};
+use crate::svg::escape;
+use crate::timeline::state_texts;
+use crate::{Against, RunPictures};
+
+/// Loss and accuracy of all runs against everything that an axis may count, folded away.
+pub(crate) fn curves_table(runs: &[&Run]) -> String {
+    let head = [
+        "run",
+        "step",
+        "epoch",
+        "seconds",
+        "operations",
+        "loss",
+        "accuracy (%)",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for (run, name) in runs.iter().zip(run_names(runs)) {
+        let mut row =
+            |place: &dyn Fn(Against) -> Option<f64>, loss, accuracy: Option<f64>, what: &str| {
+                let operations = place(Against::Flops).filter(|&flops| drawable(flops));
+                rows.push(vec![
+                    format!("{name}{what}"),
+                    place(Against::Steps).map_or("–".into(), |step| grouped(step as usize)),
+                    cell(place(Against::Epochs)),
+                    cell(place(Against::Seconds)),
+                    operations.map_or("–".into(), flops_text),
+                    cell(loss),
+                    cell(accuracy.map(|share| 100.0 * share)),
+                ]);
+            };
+        for check in &run.history {
+            row(&|against| against.at(check), check.loss, check.accuracy, "");
+        }
+        if let Some(end) = &run.info.outcome {
+            row(
+                &|against| against.at_end(run),
+                None,
+                end.accuracy,
+                ", final",
+            );
+        }
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    let about = "Loss and accuracy in numbers";
+    folded(about, &table(about, &rows, &[1, 2, 3, 4, 5, 6]))
+}
+
+/// Every pane as a table, the output's layer at the top as in the picture.
+pub(crate) fn panes_tables(pictures: &RunPictures<'_>) -> String {
+    let mut tables = String::new();
+    for pane in &pictures.panes {
+        let head = std::iter::once("during training".to_string());
+        let mut rows = vec![head.chain(pane.columns.iter().cloned()).collect::<Vec<_>>()];
+        for (name, values) in pane.rows.iter().zip(&pane.values).rev() {
+            let values = values.iter().map(|value| match value {
+                Some(value) => format!("{value:.2}"),
+                None => "–".into(),
+            });
+            rows.push(std::iter::once(name.clone()).chain(values).collect());
+        }
+        let about = format!("{} of training, step {}", moment(pane), pane.step);
+        let numbers: Vec<usize> = (1..rows[0].len()).collect();
+        tables += &format!("<p>{about}</p>\n{}", table(&about, &rows, &numbers));
+    }
+    match tables.is_empty() {
+        true => tables,
+        false => folded("The panes in numbers, columns at the end", &tables),
+    }
+}
+
+/// The similarity of each layer to itself at the end, one row a step.
+pub(crate) fn to_end_table(pictures: &RunPictures<'_>) -> String {
+    let curves = &pictures.to_end;
+    let mut steps: Vec<usize> = curves
+        .iter()
+        .flat_map(|curve| curve.points.iter().map(|(step, _)| *step))
+        .collect();
+    steps.sort_unstable();
+    steps.dedup();
+    if steps.is_empty() {
+        return String::new();
+    }
+    let layers = curves.iter().map(|curve| curve.layer.clone());
+    let mut rows = vec![
+        std::iter::once("step".to_string())
+            .chain(layers)
+            .collect::<Vec<_>>(),
+    ];
+    for step in steps {
+        let values = curves.iter().map(|curve| {
+            let point = curve.points.iter().find(|(at, _)| *at == step);
+            cell(point.map(|(_, similarity)| *similarity))
+        });
+        rows.push(std::iter::once(grouped(step)).chain(values).collect());
+    }
+    let about = "Similarity to the end in numbers";
+    let numbers: Vec<usize> = (0..rows[0].len()).collect();
+    folded(about, &table(about, &rows, &numbers))
+}
+
+/// What each layer did when, the output's layer at the top as in the picture.
+pub(crate) fn frozen_table(run: &Run) -> String {
+    if run.history.is_empty() || run.info.layers.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![vec!["layer".to_string(), "what it did".to_string()]];
+    for (layer, name) in run.info.layers.iter().enumerate().rev() {
+        rows.push(vec![name.clone(), state_texts(run, layer).join("; ")]);
+    }
+    let about = "Frozen layers in words";
+    folded(about, &table(about, &rows, &[]))
+}
+
+/// Every check of a run, folded away: the pictures' numbers, for who cannot see them.
+pub(crate) fn checks_table(run: &Run) -> String {
+    if run.history.is_empty() {
+        return String::new();
+    }
+    let about = format!("All {} checks in numbers", run.history.len());
+    let mut html = "<table>\n<thead><tr><th scope=\"col\" class=\"number\">step</th>".to_string();
+    let columns = [
+        "epoch",
+        "learning rate",
+        "loss",
+        "accuracy (%)",
+        "frozen",
+        "decided",
+    ];
+    let layers = run.info.layers.iter().map(String::as_str);
+    for column in columns.into_iter().chain(layers) {
+        html += &format!("<th scope=\"col\" class=\"number\">{}</th>", escape(column));
+    }
+    html += "<th scope=\"col\">why</th></tr></thead>\n<tbody>\n";
+    for check in &run.history {
+        let cells = [
+            Some(check.epoch),
+            check.learning_rate,
+            check.loss,
+            check.accuracy.map(|share| 100.0 * share),
+            Some(check.frozen as f64),
+            Some(check.decided as f64),
+        ];
+        html += &format!("<tr><th scope=\"row\" class=\"number\">{}</th>", check.step);
+        for value in cells.iter().chain(&check.similarity) {
+            html += &format!("<td class=\"number\">{}</td>", cell(*value));
+        }
+        html += &format!("<td>{}</td></tr>\n", escape(&check.reason));
+    }
+    html += "</tbody>\n</table>\n";
+    let about_layers =
+        "<p>The layers' columns are their similarity to themselves at the check before.</p>\n";
+    let numbers = region(&about, &html) + about_layers;
+    folded(&about, &numbers) + &warnings(run)
+}
+
+fn warnings(run: &Run) -> String {
+    let mut list = String::new();
+    let mut count = 0;
+    for check in &run.history {
+        for warning in &check.warnings {
+            list += &format!("<li>step {}: {}</li>\n", check.step, escape(warning));
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return list;
+    }
+    format!(
+        "<details>\n<summary>What makes the similarities less believable ({count})</summary>\n\
+         <ul>\n{list}</ul>\n</details>\n"
+    )
+}
+
+fn folded(summary: &str, html: &str) -> String {
+    format!("<details>\n<summary>{summary}</summary>\n{html}</details>\n")
+}
+
+fn cell(value: Option<f64>) -> String {
+    match value {
+        Some(value) if drawable(value) => short(value),
+        Some(_) => "not finite".into(),
+        None => "–".into(),
+    }
+}
