@@ -14,14 +14,11 @@ pub(crate) fn compared_curves(pictures: &[RunPictures<'_>]) -> Result<String, Er
     let axes = Against::known(&runs);
     let losses = switched(&axes, |against| loss(&runs, against))?;
     let accuracies = switched(&axes, |against| accuracy(&runs, against))?;
-    let (layers, names) = layers(pictures, &axes)?;
+    let layers = layers(pictures, &axes)?;
 
     let mut html = String::new();
-    if [&losses, &accuracies]
-        .iter()
-        .any(|html| html.contains("<svg"))
-        || !names.is_empty()
-    {
+    let parts = [&losses, &accuracies, &layers];
+    if parts.iter().any(|part| part.contains("<svg")) {
         html += &choice(&axes);
         html += &uncounted(&runs, &axes);
     }
@@ -116,8 +113,8 @@ fn captioned(pictures: &str, caption: &str) -> String {
     }
 }
 
-/// Small plots of the layers that runs share, and which layers these are.
-fn layers(pictures: &[RunPictures<'_>], axes: &[Against]) -> Result<(String, Vec<String>), Error> {
+/// Small plots of the layers that runs share; empty where they share none.
+fn layers(pictures: &[RunPictures<'_>], axes: &[Against]) -> Result<String, Error> {
     /// More plots than this are folded away.
     const OPEN: usize = 8;
     let mut names: Vec<String> = Vec::new();
@@ -136,7 +133,7 @@ fn layers(pictures: &[RunPictures<'_>], axes: &[Against]) -> Result<(String, Vec
         );
     }
     if names.is_empty() {
-        return Ok((String::new(), names));
+        return Ok(String::new());
     }
     let figure = captioned(
         &plots,
@@ -152,5 +149,5 @@ fn layers(pictures: &[RunPictures<'_>], axes: &[Against]) -> Result<(String, Vec
         ),
         false => figure,
     };
-    Ok((html, names))
+    Ok(html)
 }
