@@ -197,6 +197,7 @@ fn times(mut ledger: Ledger, factor: f64) -> Ledger {
         layer.saved_forward *= factor;
         layer.saved_backward *= factor;
     }
+    ledger.measuring_flops *= factor;
     for at in &mut ledger.at_frozen {
         at.steps = (factor * at.steps as f64) as usize;
         at.seconds *= factor;
