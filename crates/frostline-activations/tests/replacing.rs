@@ -102,8 +102,8 @@ fn a_probe_replaces_in_each_of_its_batches() {
         .unwrap()
         .view("double")
         .unwrap();
-    assert_all(found.clone().slice([0..4]), 7.0);
-    assert_all(found.slice([4..8]), 9.0);
+    assert_all(found.clone().slice_dim(0, 0..4), 7.0);
+    assert_all(found.slice_dim(0, 4..8), 9.0);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn another_shape_is_an_error_and_keeps_the_layers_output() {
     let mut output = None;
     let wrong = replacing(
         "double",
-        |x: Tensor<2>| x.slice([0..2]),
+        |x: Tensor<2>| x.slice_dim(0, 0..2),
         || output = Some(net(ones())),
     );
     let message = wrong.unwrap_err().to_string();

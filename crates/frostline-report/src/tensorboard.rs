@@ -23,7 +23,7 @@ pub fn tensorboard_files(runs: &[RunPictures<'_>]) -> Vec<ReportFile> {
     runs.iter().zip(folders).map(file).collect()
 }
 
-/// When a run began, in Unix seconds, which a file's name has in front.
+/// When every run is said to have begun, in Unix seconds.
 const BEGIN: u64 = 0;
 
 fn events(pictures: &RunPictures<'_>) -> Vec<Event> {

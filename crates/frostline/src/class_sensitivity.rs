@@ -6,9 +6,9 @@ use crate::Error;
 
 /// How much each layer says about each class, by depth: at which layer does the network begin to tell it?
 ///
-/// Every layer is compared with the column of every class, its logit or its label. By default the measure is plain
-/// CCA ([`Measure::CCA`]): its one correlation with a column is the multiple correlation, how well a linear map
-/// of the layer predicts the class. The paper compares convolutional layers with a logit by DFT-CCA; a map of one
+/// Every layer is compared with the column of every class, its logit or its label. The measure to take is plain CCA
+/// ([`Measure::CCA`]): its one correlation with a column is the multiple correlation, how well a linear map of
+/// the layer predicts the class. The paper compares convolutional layers with a logit by DFT-CCA; a map of one
 /// pixel meets only the frequency 0, which holds a channel's sum, so that is CCA of the channel means, and done as
 /// such here.
 ///
@@ -25,7 +25,7 @@ use crate::Error;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Source: Raghu et al. 2017, arXiv:1706.05806, section 4.2 and figure 6.
+/// Source: Raghu et al. 2017, arXiv:1706.05806, figure 6.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassSensitivity {
     /// The layers, in the order of the forward.

@@ -34,7 +34,7 @@ use crate::Error;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Source: Raghu et al. 2017, arXiv:1706.05806, section 4.4.
+/// Source: Raghu et al. 2017, arXiv:1706.05806, on compression.
 #[derive(Module, Debug)]
 pub struct LowRankLinear {
     encode: Linear,
@@ -100,7 +100,7 @@ impl LowRankLinear {
 /// Zeros that the layer pads with stay zeros, so at the border it is as exact as inside; where it pads, the mean's
 /// part depends on the place, and is computed of one image for all samples of a batch.
 ///
-/// Source: Raghu et al. 2017, arXiv:1706.05806, section 4.4, for a linear map; at each pixel a convolution is one.
+/// Source: Raghu et al. 2017, arXiv:1706.05806, on compression, of linear maps; at each pixel a convolution is one.
 #[derive(Module, Debug)]
 pub struct LowRankConv2d {
     encode: Conv2d,
@@ -230,11 +230,12 @@ impl Maps {
             let data = TensorData::new(rows, [matrix.nrows(), matrix.ncols()]);
             Tensor::<2>::from_data(data.convert_dtype(dtype), (device, dtype))
         };
-        let offset = DMatrix::from_columns(&[-(encode.transpose() * mean)]);
+        let offset = -(mean.transpose() * encode);
+        let offset = DMatrix::from_row_slice(1, projection.kept(), offset.as_slice());
         Ok(Maps {
             encode: upload(encode),
             decode: upload(projection.decode()),
-            mean: upload(&DMatrix::from_columns(&[mean.clone()])).transpose(),
+            mean: upload(&DMatrix::from_row_slice(1, inputs, mean.as_slice())),
             offset: upload(&offset).reshape([projection.kept()]),
         })
     }

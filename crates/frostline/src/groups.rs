@@ -10,7 +10,7 @@ use crate::Error;
 /// Networks that generalise become more alike than networks that memorise random labels, which differ among
 /// themselves as much as from the others.
 ///
-/// Source: Morcos, Raghu, Bengio 2018, arXiv:1806.05759, section 3.
+/// Source: Morcos, Raghu, Bengio 2018, arXiv:1806.05759.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Groups {
     /// By what.

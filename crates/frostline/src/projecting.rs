@@ -30,7 +30,7 @@ use crate::Error;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Source: Raghu et al. 2017, arXiv:1706.05806, section 3.1 and figure 2.
+/// Source: Raghu et al. 2017, arXiv:1706.05806, figure 2.
 /// Errors: those of [`replacing`], and `NotTheseNeurons` where the projection is of another layer.
 pub fn projecting<const D: usize, T>(
     name: &str,

@@ -65,9 +65,9 @@ fn without_ties_the_textbooks_formula_holds() {
 
 #[test]
 fn equal_steps_share_their_mean_rank() {
-    // Ranks 1.5 1.5 3 against 1 2 3: covariance 1.5, variances 1.5 and 2.
-    let expected = 1.5 / (1.5f64 * 2.0).sqrt();
-    assert_close(order(&[10, 10, 20]).with_depth.unwrap(), expected);
+    // Ranks 1.5 1.5 3 4 against 1 2 3 4: products of deviations 4.5, their squares 4.5 and 5.
+    let expected = 4.5 / (4.5f64 * 5.0).sqrt();
+    assert_close(order(&[10, 10, 20, 30]).with_depth.unwrap(), expected);
     assert_eq!(order(&[10, 10, 10]).with_depth, None);
     assert_eq!(order(&[10]).with_depth, None);
 }

@@ -39,7 +39,7 @@ fn mean(values: &[f64]) -> f64 {
 type Named = Vec<(usize, usize, f64)>;
 
 /// The formula, by lists of pairs: networks of both groups counted through.
-fn naive(pairs: &Named, groups: &[Vec<usize>], t: f64) -> (f64, [f64; 2]) {
+fn naive(pairs: &Named, groups: &[&[usize]], t: f64) -> (f64, [f64; 2]) {
     let of = |left_out: usize| {
         let kept = pairs
             .iter()
@@ -89,17 +89,13 @@ fn means_and_intervals_are_those_of_the_formula() {
                     .map(|(i, j)| (i, j, similarity(all[i], all[j], layer, measure)))
                     .collect()
             };
-            let (of_a, of_b) = (vec![0, 1, 2, 3], vec![4, 5, 6]);
+            let (of_a, of_b) = ([0, 1, 2, 3], [4, 5, 6]);
             // Student's 97.5 % points of 3, 2 and 5 degrees of freedom.
-            let within_a = naive(&pairs(&of_a, &of_a), &[of_a.clone()], 3.182446);
+            let within_a = naive(&pairs(&of_a, &of_a), &[&of_a], 3.182446);
             assert_same(found.within_a[at].unwrap(), within_a, 6);
-            let within_b = naive(&pairs(&of_b, &of_b), &[of_b.clone()], 4.302653);
+            let within_b = naive(&pairs(&of_b, &of_b), &[&of_b], 4.302653);
             assert_same(found.within_b[at].unwrap(), within_b, 3);
-            let between = naive(
-                &pairs(&of_a, &of_b),
-                &[of_a.clone(), of_b.clone()],
-                2.570582,
-            );
+            let between = naive(&pairs(&of_a, &of_b), &[&of_a, &of_b], 2.570582);
             assert_same(found.between[at].unwrap(), between, 12);
         }
     }

@@ -9,7 +9,7 @@ use frostline::activations::{
 };
 use frostline::prelude::*;
 
-pub(crate) const LAYERS: [(&str, usize); 3] = [("block1", 6), ("block2", 5), ("classifier", 3)];
+const LAYERS: [(&str, usize); 3] = [("block1", 6), ("block2", 5), ("classifier", 3)];
 const STEPS: usize = 400;
 
 /// A run of 400 steps that nobody trained, with checkpoints: its layers settle one after another, and where
