@@ -67,10 +67,17 @@ impl ConvergenceOrder {
     /// one.
     ///
     /// # Formula
-    /// That of [`Estimate::over`]: `m ± t · s/√k`, t of Student's law with `k - 1` degrees of freedom.
+    /// That of [`Estimate::over`]: `m ± t · s/√k`, t of Student's law with `k - 1` degrees of freedom; cut at -1
+    /// and 1, beyond which no rank correlation lies.
     pub fn over(runs: &[ConvergenceOrder]) -> Option<Estimate> {
         let known: Vec<f64> = runs.iter().filter_map(|run| run.with_depth).collect();
-        Estimate::over(&known)
+        let found = Estimate::over(&known)?;
+        Some(Estimate {
+            interval: found
+                .interval
+                .map(|ends| ends.map(|end| end.clamp(-1.0, 1.0))),
+            ..found
+        })
     }
 }
 

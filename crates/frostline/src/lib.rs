@@ -8,8 +8,9 @@
 //! - [`freeze`]: policies and [`FreezeTraining`](prelude::FreezeTraining) for a training loop;
 //! - [`report`]: pictures and pages.
 //!
-//! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, [`page`], one HTML
-//! page for any set of runs, or [`compared`], what that page is drawn from, and what else the papers do with the layers of networks:
+//! Its own are [`Dynamics`], the pictures' numbers computed from a run folder, [`page`], one HTML page for any
+//! set of runs, or [`compared`], what that page is drawn from, and what else the papers do with the layers of
+//! networks:
 //!
 //! - [`ConvergenceOrder`]: did the layers converge from the bottom up?
 //! - [`projecting`]: how well does a network answer from a few directions of a layer?

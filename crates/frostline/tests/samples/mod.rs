@@ -1,7 +1,6 @@
 //! Numbers to measure, the same in every run and on every thread.
 
-// Each test binary takes what it needs.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program takes what it needs")]
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use frostline::prelude::*;

@@ -151,7 +151,7 @@ impl Experiment {
             augment: Augmentation::Shift,
             cache: None,
             probe: self.asked.len(),
-            tested: 1000,
+            tested: self.asked.len().min(1000),
             checks: Some(checks),
         };
         let device = self.device.clone().autodiff();
@@ -170,7 +170,7 @@ impl Experiment {
             bar.at(moment);
             true
         };
-        let data = [&images, &self.dataset.test];
+        let data = [&images, &self.asked];
         train(
             net,
             data,
