@@ -6,10 +6,10 @@ mod svg_text;
 
 use frostline_activations::{Check, Ledger, Run, Status};
 use frostline_report::{
-    Against, Certainty, Error, LayerCurve, Page, Pane, RunPictures, accuracy, freeze_timeline,
-    loss, panes, similarity_to_end, similarity_to_end_with, similarity_to_previous,
+    Against, Certainty, Error, Page, RunPictures, accuracy, freeze_timeline, loss, panes,
+    similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
-use made_up_page::{assert_only_finite_numbers, page_of, pane, pictures};
+use made_up_page::{page_of, pane, pictures};
 use made_up_run::{check, ledger, outcome, run, usual};
 use svg_text::assert_legible;
 

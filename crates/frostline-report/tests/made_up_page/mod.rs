@@ -43,7 +43,7 @@ pub(crate) fn page_of(runs: &[Run]) -> String {
 }
 
 /// Every attribute of every shape that is a number, and every word of the page.
-pub(crate) fn assert_only_finite_numbers(html: &str) {
+fn assert_only_finite_numbers(html: &str) {
     for word in html.split(|c: char| !c.is_alphanumeric()) {
         assert!(!["NaN", "inf", "Infinity"].contains(&word), "{word}");
     }
