@@ -75,7 +75,7 @@ fn networks_are_compared_with_classes_with_each_other_and_in_groups() {
         temp.path(),
         &["paper", "resnet"],
     );
-    assert_eq!(found["resnet"]["values"].as_array().unwrap().len(), 8);
+    assert_eq!(found["resnet"]["values"].as_array().unwrap().len(), 20);
     let found = numbers(cross_model::run, "--maps 60", temp.path(), &["cross_model"]);
     assert_eq!(found["maps"], 60);
     let found = numbers(

@@ -46,6 +46,18 @@ pub struct TradeOffPoint {
     pub says: Option<String>,
 }
 
+impl TradeOffPoint {
+    /// A point without an interval that says its numbers alone.
+    pub fn at(x: f64, y: f64) -> Self {
+        TradeOffPoint {
+            x,
+            y,
+            interval: None,
+            says: None,
+        }
+    }
+}
+
 /// Draws one quantity against another.
 ///
 /// Errors: `NotDrawable` for a number that isn't finite, `NotPositive` for one that a logarithmic axis

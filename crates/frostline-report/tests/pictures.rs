@@ -147,15 +147,6 @@ fn values_by_depth_that_cannot_be_drawn_are_errors_with_their_numbers() {
     }
 }
 
-fn point(x: f64, y: f64) -> TradeOffPoint {
-    TradeOffPoint {
-        x,
-        y,
-        interval: None,
-        says: None,
-    }
-}
-
 fn kept() -> TradeOff {
     TradeOff {
         title: "Accuracy by directions".into(),
@@ -164,7 +155,11 @@ fn kept() -> TradeOff {
         logarithmic: true,
         lines: vec![TradeOffLine {
             name: "SVCCA".into(),
-            points: vec![point(64.0, 0.8), point(1.0, 0.2), point(8.0, 0.7)],
+            points: vec![
+                TradeOffPoint::at(64.0, 0.8),
+                TradeOffPoint::at(1.0, 0.2),
+                TradeOffPoint::at(8.0, 0.7),
+            ],
         }],
         level: Some(("untouched".into(), 0.81)),
     }
@@ -205,7 +200,9 @@ fn a_logarithmic_axis_keeps_powers_equally_apart() {
     let picture = TradeOff {
         lines: vec![TradeOffLine {
             name: "SVCCA".into(),
-            points: [1.0, 8.0, 64.0, 512.0].map(|x| point(x, 0.5)).to_vec(),
+            points: [1.0, 8.0, 64.0, 512.0]
+                .map(|x| TradeOffPoint::at(x, 0.5))
+                .to_vec(),
         }],
         ..kept()
     };

@@ -13,7 +13,8 @@
 //! networks:
 //!
 //! - [`ConvergenceOrder`]: did the layers converge from the bottom up?
-//! - [`projecting`]: how well does a network answer from a few directions of a layer?
+//! - [`projecting`] and [`projecting_each`]: how well does a network answer from a few directions of a layer, or of
+//!   several?
 //! - [`LowRankLinear`] and [`LowRankConv2d`]: layers made smaller through the directions of their inputs;
 //! - [`ClassSensitivity`]: at which depth is a class told?
 //! - [`TwoNetworks`], [`CrossModel`] and [`Groups`]: two networks' aligned directions, all layers of one against all
@@ -56,7 +57,7 @@ pub use frostline_report as report;
 pub use frostline_svcca as svcca;
 pub use groups::{GroupMean, Groups};
 pub use page::{compared, page};
-pub use projecting::projecting;
+pub use projecting::{projecting, projecting_each};
 pub use two_networks::{Matched, TwoNetworks};
 
 /// What a training loop needs, in one `use`. The policy [`Linear`](crate::freeze::Linear) is not in it:

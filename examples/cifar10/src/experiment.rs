@@ -5,15 +5,17 @@ mod networks;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use frostline::prelude::*;
-use frostline::report;
+use frostline::report::{self, TradeOff, TradeOffLine};
 
 use crate::data::{Dataset, Images, Source};
+use crate::devices;
 use crate::nets::Net;
-use crate::{devices, progress};
+use crate::progress::{self, Spinner};
 
 /// The arguments of an experiment that trains on so many images so often, unless it is told otherwise.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +76,7 @@ impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
             epochs,
             seed: self.seed,
             out,
+            spinner: Spinner::default(),
             device_name: self.device.clone(),
             json: self.json,
         })
@@ -89,6 +92,34 @@ pub fn exit(done: Result<(), Box<dyn Error>>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The picture of accuracies (in percent) by what is kept of a network, beside the whole network's, from 0 to 1.
+pub fn accuracies(title: &str, kept: &str, lines: Vec<TradeOffLine>, untouched: f64) -> TradeOff {
+    TradeOff {
+        title: title.into(),
+        x: kept.into(),
+        y: "test accuracy (%)".into(),
+        logarithmic: true,
+        lines,
+        level: Some(("untouched".into(), 100.0 * untouched)),
+    }
+}
+
+/// Seconds of the second over seconds of the first, of the same input: the median of nine pairs in turn.
+pub fn relative_time(
+    input: &Tensor<2>,
+    first: impl Fn(Tensor<2>) -> Tensor<2>,
+    second: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> f64 {
+    let seconds = |forward: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+        let started = Instant::now();
+        let _ = forward(input.clone()).into_data();
+        started.elapsed().as_secs_f64()
+    };
+    let mut ratios = [0.0; 9].map(|_| seconds(&first).recip() * seconds(&second));
+    ratios.sort_by(f64::total_cmp);
+    ratios[4]
 }
 
 /// An experiment that has begun.
@@ -107,11 +138,23 @@ pub struct Experiment {
     pub seed: u64,
     /// Where pictures and numbers go.
     pub out: PathBuf,
+    spinner: Spinner,
     device_name: String,
     json: bool,
 }
 
 impl Experiment {
+    /// Says on a terminal what is done until the next network is trained or the next line is written.
+    pub fn doing(&self, what: &str) {
+        self.spinner.start(what);
+    }
+
+    /// A line on stderr.
+    pub fn say(&self, line: &str) {
+        self.spinner.stop();
+        eprintln!("{line}");
+    }
+
     /// Training images, of which directions are made: the test images are kept for what is found with them.
     pub fn seen(&self) -> Images {
         let count = self.images.clamp(1000, 5000);
@@ -168,7 +211,7 @@ impl Experiment {
     ) -> Result<(), Box<dyn Error>> {
         let path = self.out.join(format!("{name}.svg"));
         std::fs::write(&path, svg?).map_err(|error| format!("{}: {error}", path.display()))?;
-        eprintln!("picture: {}", path.display());
+        self.say(&format!("picture: {}", path.display()));
         Ok(())
     }
 
@@ -184,6 +227,7 @@ impl Experiment {
         numbers["test_images"] = self.asked.len().into();
         numbers["seed"] = self.seed.into();
         numbers["device"] = self.device_name.clone().into();
+        self.spinner.stop();
         let text = serde_json::to_string_pretty(&numbers)?;
         let path = self.out.join("numbers.json");
         std::fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -1,7 +1,8 @@
 //! Bars for loading and training; silent, or a line an epoch, where stderr is no terminal.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,6 +31,27 @@ impl Bar {
     /// Takes the bar away.
     pub fn clear(self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A spinner for work of unknown length, one at a time; silent when stderr is no terminal.
+#[derive(Default)]
+pub struct Spinner(Cell<Option<ProgressBar>>);
+
+impl Spinner {
+    /// Says what is done from now on.
+    pub fn start(&self, what: &str) {
+        self.stop();
+        let bar = ProgressBar::new_spinner().with_message(what.to_string());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.0.set(Some(bar));
+    }
+
+    /// Takes it away, so that something else can be written.
+    pub fn stop(&self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -52,6 +52,7 @@ fn of<N: Net + 'static>(
 ) -> Result<(String, Value), Box<dyn Error>> {
     let classes = &experiment.dataset.classes;
     let net = experiment.trained(name, init, experiment.seed)?;
+    experiment.doing("comparing layers with classes");
     let activations = experiment.probe().activations(&net)?;
     let found = match labels {
         true => ClassSensitivity::of_labels(
@@ -67,7 +68,7 @@ fn of<N: Net + 'static>(
         }
     };
     for problem in &found.problems {
-        eprintln!("{name}: {problem}");
+        experiment.say(&format!("{name}: {problem}"));
     }
 
     let mut table = format!(

@@ -1,21 +1,19 @@
 //! Can layers be replaced by their product through the directions that matter? Raghu et al. 2017, section 4.4:
 //! `W x` becomes `(W Pᵀ)(P x)`, P the best SVCCA directions of the layer's input, without training again.
 
-use std::error::Error;
-use std::time::Instant;
-
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
 use cifar10::data::Images;
-use cifar10::experiment::{Experiment, ExperimentArguments};
+use cifar10::experiment::{self, Experiment, ExperimentArguments};
 use cifar10::nets::PaperNet;
 use clap::Parser;
-use frostline::LowRankLinear;
 use frostline::freeze::Features;
 use frostline::prelude::*;
-use frostline::report::{TradeOff, TradeOffLine, TradeOffPoint, trade_off};
-use frostline::svcca::AlignedDirections;
-use serde_json::json;
+use frostline::report::{TradeOffLine, TradeOffPoint, trade_off};
+use frostline::svcca::Error;
+use frostline::{LowRankLinear, projecting_each};
+use nalgebra::DMatrix;
+use serde_json::{Value, json};
 
 /// Train the paper's convnet twice, and replace the fully connected layers of one by products through the
 /// directions of their inputs: those that a second network shares, and those that correlate with the logits
@@ -36,94 +34,55 @@ const SHARES: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0];
 /// Directions against the logits: there are no more than classes.
 const AGAINST_LOGITS: [usize; 5] = [1, 2, 4, 7, 10];
 
+/// The layers that the paper makes smaller, from the second pool up.
+const LAYERS: [&str; 5] = ["p2", "fc1", "bn3", "fc2", "bn4"];
+
 /// Does the experiment.
-pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let experiment = arguments.experiment.begin("compress")?;
     let [net, other] = experiment.two_trained("paper", PaperNet::init)?;
+    experiment.doing("finding directions");
     let seen = experiment.seen();
-    let [own, others] = [&net, &other].map(|net| inputs(net, &seen, &experiment));
-    let asked = below(&net, &experiment.asked, &experiment.device);
-
-    let whole = (net.fc1.num_params() + net.fc2.num_params()) as f64;
-    let whole_answer = |x: Tensor<2>| {
-        let maps = Features::new(x.reshape([-1, 64, 8, 8]));
-        net.run(7..net.depth(), maps).tensor()
-    };
-    let untouched = experiment.accuracy(whole_answer(asked.clone()));
-    let mut table = experiment.title("fc1 and fc2 of the paper's convnet through fewer directions");
-    table += &format!(
-        "\n\n  untouched: {:.2} %, {whole} parameters in fc1 and fc2\n\n  \
-         directions of p2, bn3 against   parameters   accuracy   time\n",
-        100.0 * untouched
-    );
+    let own = layers(&net, below(&net, &seen, &experiment.device))?;
+    let others = layers(&other, below(&other, &seen, &experiment.device))?;
     // Directions that two networks share, and those that say most about the logits.
-    let views = [View::new(&own.p2)?, View::new(&own.bn3)?];
-    let shared = directions(&views, [&others.p2, &others.bn3])?;
-    let logits = directions(&views, [&own.logits, &own.logits])?;
-    let most = [
-        LowRankLinear::most_directions(&net.fc1),
-        LowRankLinear::most_directions(&net.fc2),
-    ];
-    let by_share = SHARES.map(|share| most.map(|most| ((share * most as f64) as usize).max(1)));
-    let by_class = AGAINST_LOGITS.map(|k| [k, k]);
-    let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    for (against, found, counts) in [
-        ("a second network", &shared, by_share.as_slice()),
-        ("the logits", &logits, by_class.as_slice()),
-    ] {
-        let mut points = Vec::new();
-        for wanted in counts {
-            let small = Small::of(&net, &own, found, *wanted)?;
-            let share = small.parameters() as f64 / whole;
-            let reached = experiment.accuracy(small.answer(asked.clone()));
-            let time = times(&asked, whole_answer, |x| small.answer(x));
-            let kept = [small.fc1.directions(), small.fc2.directions()];
-            let [p2, bn3] = kept;
-            let [x, y] = [share, reached].map(|share| 100.0 * share);
-            table +=
-                &format!("  {p2:>4}, {bn3:>4}  {against:<18} {x:>9.1} % {y:>8.2} % {time:>6.2}\n");
-            rows.push(json!({
-                "against": against, "directions": kept, "parameters": share, "accuracy": reached, "time": time,
-            }));
-            points.push(TradeOffPoint {
-                x,
-                y,
-                interval: None,
-                says: Some(format!("{p2} directions of p2, {bn3} of bn3")),
-            });
-        }
-        lines.push(TradeOffLine {
-            name: format!("directions against {against}"),
-            points,
-        });
+    let (mut shared, mut logits) = (Vec::new(), Vec::new());
+    for (layer, other) in own.iter().zip(&others).take(LAYERS.len()) {
+        let view = View::new(layer)?;
+        let with = |y| Pair::of(&view, &View::new(y)?)?.directions(Cut::default());
+        shared.push(with(other)?.x.weights);
+        logits.push(with(&own[LAYERS.len()])?.x.weights);
     }
-    table += "\n  time: of fc1 to the logits, as a share of the untouched layers', median of 9 pairs in turn\n";
-    let picture = TradeOff {
-        title: "fc1 and fc2 through fewer directions of their inputs".into(),
-        x: "parameters kept (%)".into(),
-        y: "test accuracy (%)".into(),
-        logarithmic: true,
-        lines,
-        level: Some(("untouched".into(), 100.0 * untouched)),
+    let asked = below(&net, &experiment.asked, &experiment.device);
+    let untouched = experiment.accuracy(answer(&net, asked.clone()));
+    let directions = [("a second network", shared), ("the logits", logits)];
+    experiment.doing("making layers smaller");
+    let found = Found {
+        experiment: &experiment,
+        net,
+        asked,
+        own,
+        directions,
     };
-    experiment.picture("compress", trade_off(&picture))?;
-    let numbers = json!({ "untouched": untouched, "parameters": whole, "rows": rows });
+
+    let mut table = experiment.title("the paper's convnet through fewer directions");
+    table += &format!("\n\n  untouched: {:.2} %\n", 100.0 * untouched);
+    let (text, layers) = found.all_projected()?;
+    table += &text;
+    let (text, products) = found.as_products(untouched)?;
+    table += &text;
+    let numbers = json!({ "untouched": untouched, "layers": layers, "products": products });
     experiment.finish(&table, numbers)
 }
 
-/// What goes into fc1 and fc2, and what comes out, over images.
-struct Inputs {
-    p2: Tensor<2>,
-    bn3: Tensor<2>,
-    logits: Tensor<2>,
-}
-
-fn inputs(net: &PaperNet, images: &Images, experiment: &Experiment) -> Inputs {
-    let p2 = below(net, images, &experiment.device);
-    let bn3 = net.bn3.forward(relu(net.fc1.forward(p2.clone())));
-    let bn4 = net.bn4.forward(relu(net.fc2.forward(bn3.clone())));
-    let logits = net.out.forward(bn4);
-    Inputs { p2, bn3, logits }
+/// What the five layers and the logits say over images, whose `p2` this is.
+fn layers(net: &PaperNet, p2: Tensor<2>) -> Result<Vec<Tensor<2>>, Box<dyn std::error::Error>> {
+    let (_, above) = record(|| answer(net, p2.clone()))?;
+    let named = LAYERS[1..].iter().chain(&["logits"]);
+    let views = named
+        .map(|layer| above.view(layer))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok([vec![p2], views].concat())
 }
 
 /// `[image, 4096]`: what fc1 sees.
@@ -136,63 +95,106 @@ fn below(net: &PaperNet, images: &Images, device: &Device) -> Tensor<2> {
     Tensor::cat(parts.collect(), 0)
 }
 
-/// The directions of p2 and bn3 that they share with these.
-fn directions(
-    [p2, bn3]: &[View; 2],
-    with: [&Tensor<2>; 2],
-) -> Result<[AlignedDirections; 2], frostline::svcca::Error> {
-    let of = |view, with| Pair::of(view, &View::new(with)?)?.directions(Cut::default());
-    Ok([of(p2, with[0])?, of(bn3, with[1])?])
+fn answer(net: &PaperNet, p2: Tensor<2>) -> Tensor<2> {
+    let maps = Features::new(p2.reshape([-1, 64, 8, 8]));
+    net.run(7..net.depth(), maps).tensor()
 }
 
-/// The upper layers with fc1 and fc2 as products.
-struct Small<'a> {
-    net: &'a PaperNet,
-    fc1: LowRankLinear,
-    fc2: LowRankLinear,
+/// A network, and the directions of its layers, `[neuron, direction]`.
+struct Found<'a> {
+    experiment: &'a Experiment,
+    net: PaperNet,
+    asked: Tensor<2>,
+    own: Vec<Tensor<2>>,
+    directions: [(&'static str, Vec<DMatrix<f64>>); 2],
 }
 
-impl<'a> Small<'a> {
-    fn of(
-        net: &'a PaperNet,
-        inputs: &Inputs,
-        [p2, bn3]: &[AlignedDirections; 2],
-        wanted: [usize; 2],
-    ) -> Result<Self, Box<dyn Error>> {
-        let project = |input: &Tensor<2>, found: &AlignedDirections, wanted: usize| {
-            let k = wanted.min(found.correlations.len());
-            Projection::onto(input, &found.x.weights, k)
-        };
-        Ok(Small {
-            fc1: LowRankLinear::of(&net.fc1, &project(&inputs.p2, p2, wanted[0])?)?,
-            fc2: LowRankLinear::of(&net.fc2, &project(&inputs.bn3, bn3, wanted[1])?)?,
-            net,
-        })
+impl Found<'_> {
+    /// A layer's best `k` directions, or as many as there are.
+    fn onto(&self, layer: usize, found: &[DMatrix<f64>], k: usize) -> Result<Projection, Error> {
+        let k = k.min(found[layer].ncols());
+        Projection::onto(&self.own[layer], &found[layer], k)
     }
 
-    fn parameters(&self) -> usize {
-        self.fc1.num_params() + self.fc2.num_params()
+    /// All five layers at a share of their directions at once: their counts, and the accuracy.
+    fn all_projected(&self) -> Result<(String, Value), Box<dyn std::error::Error>> {
+        let mut table = format!(
+            "\n  {} projected, all at once\n  directions against   at most   kept                            accuracy\n",
+            LAYERS.join(", ")
+        );
+        let mut rows = Vec::new();
+        for (against, directions) in &self.directions {
+            let mut before = Vec::new();
+            for share in [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0] {
+                let mut kept = Vec::new();
+                for (layer, name) in LAYERS.into_iter().enumerate() {
+                    let most = share * self.own[layer].dims()[1] as f64;
+                    kept.push((name, self.onto(layer, directions, most as usize)?));
+                }
+                let counts: Vec<usize> = kept.iter().map(|(_, onto)| onto.kept()).collect();
+                if counts == before {
+                    break;
+                }
+                let p2 = kept[0].1.apply(self.asked.clone())?;
+                let logits = projecting_each::<2, _>(&kept[1..], || answer(&self.net, p2))?;
+                let accuracy = self.experiment.accuracy(logits);
+                let [most, reached] = [share, accuracy].map(|share| 100.0 * share);
+                table += &format!(
+                    "  {against:<18} {most:>7.0} %   {:<30} {reached:>7.2} %\n",
+                    format!("{counts:?}")
+                );
+                rows.push(json!({ "against": against, "share": share, "directions": counts, "accuracy": accuracy }));
+                before = counts;
+            }
+        }
+        Ok((table, rows.into()))
     }
 
-    fn answer(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.net.bn3.forward(relu(self.fc1.forward(x)));
-        let x = self.net.bn4.forward(relu(self.fc2.forward(x)));
-        self.net.out.forward(x)
+    /// fc1 and fc2 as products through directions of their inputs: parameters, accuracy and time.
+    fn as_products(&self, untouched: f64) -> Result<(String, Value), Box<dyn std::error::Error>> {
+        let net = &self.net;
+        let whole = (net.fc1.num_params() + net.fc2.num_params()) as f64;
+        let mut table = format!(
+            "\n  fc1 and fc2, {whole} parameters, as products through directions of p2 and bn3\n  directions against   p2, bn3   parameters   accuracy   time\n"
+        );
+        let most = [&net.fc1, &net.fc2].map(LowRankLinear::most_directions);
+        let by_share = SHARES.map(|share| most.map(|most| ((share * most as f64) as usize).max(1)));
+        let by_class = AGAINST_LOGITS.map(|k| [k, k]);
+        let (mut lines, mut rows) = (Vec::new(), Vec::new());
+        for ((against, directions), counts) in
+            self.directions.iter().zip([&by_share[..], &by_class])
+        {
+            let mut points = Vec::new();
+            for wanted in counts {
+                let fc1 = LowRankLinear::of(&net.fc1, &self.onto(0, directions, wanted[0])?)?;
+                let fc2 = LowRankLinear::of(&net.fc2, &self.onto(2, directions, wanted[1])?)?;
+                let small = |p2| {
+                    let x = net.bn3.forward(relu(fc1.forward(p2)));
+                    net.out.forward(net.bn4.forward(relu(fc2.forward(x))))
+                };
+                let share = (fc1.num_params() + fc2.num_params()) as f64 / whole;
+                let reached = self.experiment.accuracy(small(self.asked.clone()));
+                let time = experiment::relative_time(&self.asked, |p2| answer(net, p2), small);
+                let kept @ [p2, bn3] = [fc1.directions(), fc2.directions()];
+                let [x, y] = [share, reached].map(|share| 100.0 * share);
+                table += &format!(
+                    "  {against:<18} {p2:>4}, {bn3:>3} {x:>10.1} % {y:>8.2} % {time:>6.2}\n"
+                );
+                rows.push(json!({ "against": against, "directions": kept, "parameters": share, "accuracy": reached, "time": time }));
+                points.push(TradeOffPoint {
+                    says: Some(format!("{p2} directions of p2, {bn3} of bn3")),
+                    ..TradeOffPoint::at(x, y)
+                });
+            }
+            lines.push(TradeOffLine {
+                name: format!("directions against {against}"),
+                points,
+            });
+        }
+        table += "  time: of fc1 to the logits, as a share of the untouched layers', median of 9 pairs in turn\n";
+        let title = "fc1 and fc2 through fewer directions of their inputs";
+        let picture = experiment::accuracies(title, "parameters kept (%)", lines, untouched);
+        self.experiment.picture("compress", trade_off(&picture))?;
+        Ok((table, rows.into()))
     }
-}
-
-/// Seconds of the second over seconds of the first: the median of pairs in turn.
-fn times(
-    asked: &Tensor<2>,
-    first: impl Fn(Tensor<2>) -> Tensor<2>,
-    second: impl Fn(Tensor<2>) -> Tensor<2>,
-) -> f64 {
-    let seconds = |answer: &dyn Fn(Tensor<2>) -> Tensor<2>| {
-        let started = Instant::now();
-        let _ = answer(asked.clone()).into_data();
-        started.elapsed().as_secs_f64()
-    };
-    let mut shares = [0.0; 9].map(|_| seconds(&first).recip() * seconds(&second));
-    shares.sort_by(f64::total_cmp);
-    shares[4]
 }

@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         .flatten()
         .filter_map(|cell| cell.as_ref().err())
     {
-        eprintln!("{why}");
+        experiment.say(&why.to_string());
     }
     let picture = Heatmap {
         title: "Residual net against convnet".into(),

@@ -4,13 +4,13 @@
 use std::error::Error;
 
 use burn::tensor::Tensor;
-use cifar10::experiment::{Experiment, ExperimentArguments};
+use cifar10::experiment::{self, Experiment, ExperimentArguments};
 use cifar10::nets::PaperNet;
 use clap::Parser;
 use frostline::freeze::Features;
 use frostline::prelude::*;
 use frostline::projecting;
-use frostline::report::{Estimate, TradeOff, TradeOffLine, TradeOffPoint, trade_off};
+use frostline::report::{Estimate, TradeOffLine, TradeOffPoint, trade_off};
 use frostline::svcca::{most_active_neurons, random_neurons};
 use serde_json::{Value, json};
 
@@ -57,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     );
     let mut numbers = serde_json::Map::from_iter([("untouched".to_string(), json!(untouched))]);
     for (layer, place) in LAYERS {
+        experiment.doing("projecting a layer");
         let asked = Asked::of(&net, &experiment, layer, place);
         let (x, y) = (own.view(layer)?, others.view(layer)?);
         let (text, found) = of_layer(&asked, [&x, &y], arguments.draws, untouched)?;
@@ -117,10 +118,8 @@ fn of_layer(
         for (line, cell) in lines.iter_mut().zip(cells) {
             line.points
                 .extend(cell.map(|(accuracy, interval)| TradeOffPoint {
-                    x: k as f64,
-                    y: 100.0 * accuracy,
                     interval: interval.map(|ends| ends.map(|end| (100.0 * end).clamp(0.0, 100.0))),
-                    says: None,
+                    ..TradeOffPoint::at(k as f64, 100.0 * accuracy)
                 }));
         }
     }
@@ -132,14 +131,9 @@ fn of_layer(
         json!({ "kept": line.name, "points": points.collect::<Vec<_>>() })
     });
     let numbers = json!({ "neurons": neurons, "shared_directions": found, "lines": numbers.collect::<Vec<_>>() });
-    let picture = TradeOff {
-        title: format!("Accuracy by what is kept of {layer}"),
-        x: "directions or neurons kept".into(),
-        y: "test accuracy (%)".into(),
-        logarithmic: true,
-        lines: lines.into(),
-        level: Some(("all neurons".into(), 100.0 * untouched)),
-    };
+    let title = format!("Accuracy by what is kept of {layer}");
+    let x = "directions or neurons kept";
+    let picture = experiment::accuracies(&title, x, lines.into(), untouched);
     asked.experiment.picture(layer, trade_off(&picture))?;
     Ok((table, numbers))
 }

@@ -57,10 +57,11 @@ fn kind<N: Net + 'static>(
     let mut first: Option<Dynamics> = None;
     for seed in experiment.seed..experiment.seed + arguments.networks {
         let run = experiment.recorded(name, init, seed, CHECKS)?;
+        experiment.doing("comparing layers over time");
         let measure = Measure::default();
         let dynamics = Dynamics::of(&run, &MOMENTS, measure, &experiment.device, |_| ());
         for problem in &dynamics.problems {
-            eprintln!("{problem}");
+            experiment.say(problem);
         }
         accuracies.push(
             run.info

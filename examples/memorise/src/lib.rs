@@ -56,13 +56,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             .map(|network| network.answers.clone())
             .collect::<Vec<_>>()
     };
+    experiment.doing("comparing networks");
     let groups = Groups::of(
         &answers(&generalise),
         &answers(&memorise),
         arguments.measure,
     )?;
     for problem in &groups.problems {
-        eprintln!("{problem}");
+        experiment.say(problem);
     }
     let curves = [
         ("true labels", &groups.within_a),

@@ -36,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let experiment = arguments.experiment.begin("two_nets")?;
     let seeds = [experiment.seed, experiment.seed + 1];
     let nets = experiment.two_trained("paper", PaperNet::init)?;
+    experiment.doing("comparing layers");
     let [x, y] = nets.map(|net| experiment.probe().activations(&net));
     let (x, y) = (x?, y?);
 

@@ -51,6 +51,7 @@ impl Experiment {
         init: fn(usize, &Device) -> N,
         seed: u64,
     ) -> Result<N, Box<dyn Error>> {
+        self.spinner.stop();
         let source = match self.dataset.name.starts_with("CIFAR-10") {
             true => "cifar10",
             false => "synthetic",
@@ -134,6 +135,7 @@ impl Experiment {
         seed: u64,
         checks: usize,
     ) -> Result<Run, Box<dyn Error>> {
+        self.spinner.stop();
         let (images, epochs) = (self.images, self.epochs);
         let name = format!("{name}-{images}-images-{epochs}-epochs-seed-{seed}");
         let path = self.out.join(&name);

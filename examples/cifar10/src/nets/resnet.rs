@@ -8,13 +8,14 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use frostline::freeze::{Error, Features, Layered, Layers};
-use frostline::prelude::Tap;
+use frostline::prelude::{Tap, scope};
 
 use super::{Net, channel_means, conv_flops, linear_flops};
 
 /// A stem, three stages of two residual blocks with 32, 64 and 128 channels, each stage beginning with a
 /// stride of two, and a linear head on the channel means of the last block: 14 layers deep.
-/// Taps `stem`, `stage1.0`, `stage1.1`, ... `stage3.1` and `head`.
+/// Taps `stem`, `stage1.0`, `stage1.1`, ... `stage3.1` and `head`, and of each block its two convolutions
+/// (`stage1.0.first`, `stage1.0.second`): beside the sums, these make the stripes of the papers' residual nets.
 ///
 /// Halving the image in the first stage already, where He et al. keep it, takes most of the memory
 /// traffic away.
@@ -125,7 +126,8 @@ impl ResidualBlock {
 
     /// `[image, channel, row, column]` to the same with the block's channels, rows and columns.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let change = self.second.forward(relu(self.first.forward(x.clone())));
+        let inner = relu(self.first.forward(x.clone())).tap("first");
+        let change = self.second.forward(inner).tap("second");
         let kept = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
             None => x,
@@ -134,7 +136,7 @@ impl ResidualBlock {
     }
 
     fn run(&self, x: Features, tap: &str) -> Features {
-        Features::new(self.forward(x.tensor()).tap(tap))
+        Features::new(scope(tap, || self.forward(x.tensor())).tap(tap))
     }
 
     /// Of one image whose outputs are `side` by `side` pixels.
