@@ -283,10 +283,14 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
                 right: cells.left + grid.cell * (column + 1) as f64,
                 bottom: cells.bottom - grid.cell * row as f64,
             };
-            draw_cell(canvas, cell, value, printed);
             let written = value.map_or("not defined".into(), |value| format!("{value:.2}"));
             let (at, at_end) = (labels.row.0, labels.column.0);
-            canvas.hover(cell, &format!("{name}{at} × {end}{at_end}: {written}"));
+            let says = format!("{name}{at} × {end}{at_end}: {written}");
+            match value {
+                None => draw_undefined(canvas, cell, &says),
+                Some(value) if printed => draw_number(canvas, cell, value, &says),
+                Some(value) => canvas.cell(cell, colour::similarity(value), &says),
+            }
         }
     }
     canvas.frame(cells, SOFT_INK, 1.0);
@@ -296,27 +300,27 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
     draw_column_names(canvas, pane, labels, grid, cells);
 }
 
-fn draw_cell(canvas: &mut Canvas, cell: Area, value: Option<f64>, printed: bool) {
-    let Some(value) = value else {
-        canvas.fill(cell, UNDEFINED);
-        let stripes = 3;
-        for stripe in 0..stripes {
-            let share = (stripe as f64 + 0.5) / f64::from(stripes);
-            let (dx, dy) = (share * cell.width(), share * cell.height());
-            let ends = [(cell.left, cell.top + dy), (cell.left + dx, cell.top)];
-            canvas.line(&ends, HATCH, 1.0);
-            let ends = [(cell.left + dx, cell.bottom), (cell.right, cell.top + dy)];
-            canvas.line(&ends, HATCH, 1.0);
-        }
-        return;
-    };
+fn draw_undefined(canvas: &mut Canvas, cell: Area, says: &str) {
+    canvas.fill(cell, UNDEFINED);
+    let stripes = 3;
+    for stripe in 0..stripes {
+        let share = (stripe as f64 + 0.5) / f64::from(stripes);
+        let (dx, dy) = (share * cell.width(), share * cell.height());
+        let ends = [(cell.left, cell.top + dy), (cell.left + dx, cell.top)];
+        canvas.line(&ends, HATCH, 1.0);
+        let ends = [(cell.left + dx, cell.bottom), (cell.right, cell.top + dy)];
+        canvas.line(&ends, HATCH, 1.0);
+    }
+    canvas.hover(cell, says);
+}
+
+fn draw_number(canvas: &mut Canvas, cell: Area, value: f64, says: &str) {
     let background = colour::similarity(value);
     canvas.fill(cell, background);
-    if printed {
-        let size = (cell.width() * 0.36).clamp(8.0, 13.0);
-        let font = Font::centre(size).colour(colour::text_on(background));
-        canvas.text(&format!("{value:.2}"), cell.centre(), font);
-    }
+    let size = (cell.width() * 0.36).clamp(8.0, 13.0);
+    let font = Font::centre(size).colour(colour::text_on(background));
+    canvas.text(&format!("{value:.2}"), cell.centre(), font);
+    canvas.hover(cell, says);
 }
 
 fn draw_row_names(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid, cells: Area) {

@@ -33,6 +33,7 @@ mod against;
 mod axis;
 mod by_depth;
 mod colour;
+mod compact;
 mod compared_layers;
 mod cost;
 mod csv_files;

@@ -183,19 +183,28 @@ impl Plot {
     }
 
     fn draw_axes(&self, canvas: &mut Canvas, frame: Area, ticks: &Ticks) {
-        for (index, (value, _)) in self.x.ticks.iter().enumerate() {
-            let x = frame.left + self.x.share(*value) * frame.width();
+        let across = |value: f64| frame.left + self.x.share(value) * frame.width();
+        let up = |value: f64| frame.bottom - self.y.share(value) * frame.height();
+        // Marks that look the same follow each other, so that they can be written as one.
+        for x in self.x.ticks.iter().map(|(value, _)| across(*value)) {
             canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 1.0);
-            let tick = [(x, frame.bottom), (x, frame.bottom + 4.0)];
-            canvas.line(&tick, SOFT_INK, 1.0);
+        }
+        for y in self.y.ticks.iter().map(|(value, _)| up(*value)) {
+            canvas.line(&[(frame.left, y), (frame.right, y)], GRID, 1.0);
+        }
+        for x in self.x.ticks.iter().map(|(value, _)| across(*value)) {
+            canvas.line(&[(x, frame.bottom), (x, frame.bottom + 4.0)], SOFT_INK, 1.0);
+        }
+        for y in self.y.ticks.iter().map(|(value, _)| up(*value)) {
+            canvas.line(&[(frame.left - 4.0, y), (frame.left, y)], SOFT_INK, 1.0);
+        }
+        for (index, (value, _)) in self.x.ticks.iter().enumerate() {
             if index.is_multiple_of(ticks.every) {
-                ticks.draw(canvas, index, (x, frame.bottom + 7.0));
+                ticks.draw(canvas, index, (across(*value), frame.bottom + 7.0));
             }
         }
         for (index, (value, text)) in self.y.ticks.iter().enumerate() {
-            let y = frame.bottom - self.y.share(*value) * frame.height();
-            canvas.line(&[(frame.left, y), (frame.right, y)], GRID, 1.0);
-            canvas.line(&[(frame.left - 4.0, y), (frame.left, y)], SOFT_INK, 1.0);
+            let y = up(*value);
             canvas.text(text, (frame.left - 8.0, y), Font::right(TEXT));
             if let Some(text) = self.right.as_ref().and_then(|(_, texts)| texts.get(index)) {
                 canvas.text(text, (frame.right + 8.0, y), Font::left(TEXT));

@@ -45,7 +45,7 @@ pub(crate) fn in_scheme(html: &str) -> String {
         let names = match tag.split(' ').next() {
             Some("text") => &written,
             Some("rect") => &filled,
-            Some("polyline" | "polygon" | "circle" | "line") => &drawn,
+            Some("polyline" | "polygon" | "circle" | "path") => &drawn,
             _ => {
                 page += part;
                 continue;

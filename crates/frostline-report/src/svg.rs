@@ -3,6 +3,7 @@ use plotters::prelude::{Color, FontStyle, FontTransform, IntoFont, RGBColor, Tex
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::colour::{INK, WHITE};
+use crate::compact::compact;
 
 /// Plotters' coordinates are whole numbers; with tenths of a pixel curves are smooth.
 const SCALE: f64 = 10.0;
@@ -93,6 +94,7 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     let backend = SVGBackend::with_string(&mut svg, (whole(width) as u32, whole(height) as u32));
     let mut canvas = Canvas {
         backend,
+        cells: String::new(),
         hovers: String::new(),
         dashes: Vec::new(),
     };
@@ -107,18 +109,25 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     );
     draw(&mut canvas);
     drawn(canvas.backend.present());
+    let cells = match std::mem::take(&mut canvas.cells) {
+        none if none.is_empty() => none,
+        // No seams between neighbours.
+        cells => format!("<g shape-rendering=\"crispEdges\">\n{cells}</g>\n"),
+    };
     let hovers = std::mem::take(&mut canvas.hovers);
     let dashes = std::mem::take(&mut canvas.dashes);
     drop(canvas);
 
     // Plotters has no labels and no hover texts: the opening tag is written anew, and transparent
-    // shapes with titles go on top of the picture.
+    // shapes with titles go on top of the picture. The first shape is the paper.
     let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let body = body.trim_end().trim_end_matches("</svg>");
-    let body = with_dashes(without_defaults(body), &dashes);
+    let body = body.trim_end().trim_end_matches("</svg>").trim_start();
+    let (paper, body) = body.split_at(body.find('\n').map_or(0, |end| end + 1));
+    let paper = compact(paper);
+    let body = with_dashes(compact(body), &dashes);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" role=\"img\" aria-label=\"{}\">{body}\
+         viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" role=\"img\" aria-label=\"{}\">\n{paper}{cells}{body}\
          <g fill-opacity=\"0\">\n{hovers}</g>\n</svg>\n",
         whole(width),
         whole(height),
@@ -129,6 +138,9 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
 /// What a picture is drawn on.
 pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
+    /// Below all else but the paper.
+    cells: String,
+    /// Above all else.
     hovers: String,
     /// The dashes in use, see [`mark_of`].
     dashes: Vec<&'static [f64]>,
@@ -239,15 +251,25 @@ impl Canvas<'_> {
 
     /// Shows `text` while the pointer is over the area.
     pub(crate) fn hover(&mut self, area: Area, text: &str) {
-        let (left, top) = at((area.left, area.top));
-        let (right, bottom) = at((area.right, area.bottom));
-        self.hovers.push_str(&format!(
-            "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>\n",
-            right - left,
-            bottom - top,
-            escape(text)
-        ));
+        self.hovers += &titled(area, "", text);
     }
+
+    /// A coloured area below everything else that shows `text` while the pointer is over it.
+    pub(crate) fn cell(&mut self, area: Area, RGBColor(red, green, blue): RGBColor, text: &str) {
+        let fill = format!(" fill=\"#{red:02X}{green:02X}{blue:02X}\"");
+        self.cells += &titled(area, &fill, text);
+    }
+}
+
+fn titled(area: Area, look: &str, text: &str) -> String {
+    let (left, top) = at((area.left, area.top));
+    let (right, bottom) = at((area.right, area.bottom));
+    format!(
+        "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\"{look}><title>{}</title></rect>\n",
+        right - left,
+        bottom - top,
+        escape(text)
+    )
 }
 
 /// Escapes a text for HTML and SVG, in content and in attributes.
@@ -310,19 +332,6 @@ fn with_dashes(mut body: String, dashes: &[&[f64]]) -> String {
         body = body.replace(&mark, &written);
     }
     body
-}
-
-/// Without what plotters writes and SVG assumes anyway: half of a picture. No text is touched, since
-/// quotes in it are escaped.
-fn without_defaults(body: &str) -> String {
-    [
-        " opacity=\"1\"",
-        " stroke=\"none\"",
-        " text-anchor=\"start\"",
-        " font-family=\"sans-serif\"",
-    ]
-    .iter()
-    .fold(body.to_string(), |body, default| body.replace(default, ""))
 }
 
 fn at((x, y): (f64, f64)) -> (i32, i32) {

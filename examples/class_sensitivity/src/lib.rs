@@ -86,7 +86,7 @@ fn of<N: Net + 'static>(
         let ends = [f64::min, f64::max].map(|end| known.iter().copied().reduce(end));
         let [least, mean, most] = [ends[0], mean, ends[1]].map(text);
         let chance = text(*chance);
-        table += &format!("  {layer:<10} {least} {mean} {most}  by chance {chance}\n");
+        table += &format!("  {layer:<15} {least} {mean} {most}  by chance {chance}\n");
     }
     let of_class = |class: usize| DepthCurve {
         name: classes[class].clone(),

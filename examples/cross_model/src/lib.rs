@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             .enumerate()
             .filter_map(|(column, value)| Some((column, (*value)?)));
         if let Some((column, value)) = known.max_by(|a, b| a.1.total_cmp(&b.1)) {
-            table += &format!("  {row:<10} {:<8} {value:.3}\n", found.columns[column]);
+            table += &format!("  {row:<15} {:<8} {value:.3}\n", found.columns[column]);
         }
     }
     if !left_out.is_empty() {

@@ -92,7 +92,7 @@ fn kind<N: Net + 'static>(
     );
     for (layer, step) in orders[0].layers.iter().zip(&orders[0].steps) {
         let step = step.map_or("never".into(), |step| format!("{step:.0}"));
-        table += &format!("  {layer:<10} {step:>8}\n");
+        table += &format!("  {layer:<15} {step:>8}\n");
     }
     table += &match &bottom_up {
         Some(found) => match found.interval {
