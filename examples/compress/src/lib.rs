@@ -1,5 +1,5 @@
-//! Can layers be replaced by their product through the directions that matter? Raghu et al. 2017, section 4.4:
-//! `W x` becomes `(W Pᵀ)(P x)`, P the best SVCCA directions of the layer's input, without training again.
+//! How small can layers be made without training again? Raghu et al. 2017, section 4.4: five layers at once on
+//! their best SVCCA directions P, and what that saves where `W x` becomes `(W Pᵀ)(P x)`.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
@@ -15,8 +15,8 @@ use frostline::{LowRankLinear, projecting_each};
 use nalgebra::DMatrix;
 use serde_json::{Value, json};
 
-/// Train the paper's convnet twice, and replace the fully connected layers of one by products through the
-/// directions of their inputs: those that a second network shares, and those that correlate with the logits
+/// Train the paper's convnet twice, and make the layers of one smaller by keeping their best directions: those
+/// that a second network shares, and those that correlate with the logits
 #[derive(Parser)]
 #[command(name = "compress", version, after_help = EXAMPLES)]
 pub struct Arguments {
