@@ -44,11 +44,25 @@ fn two_networks_are_compared_and_trained_once_for_all_experiments() {
 
     numbers(directions::run, "--draws 2", temp.path(), &["fc1", "fc2"]);
     let small = numbers(compress::run, "", temp.path(), &["compress"]);
-    let rows = small["rows"].as_array().unwrap();
+    let rows = small["products"].as_array().unwrap();
     assert!(
         rows.iter()
             .all(|row| row["parameters"].as_f64().unwrap() < 1.01)
     );
+    // Five layers, each at no more than its share of 4,096, 512, 512, 256 and 256 directions.
+    for row in small["layers"].as_array().unwrap() {
+        let share = row["share"].as_f64().unwrap();
+        let kept = row["directions"].as_array().unwrap().iter();
+        let at_most = [4096.0, 512.0, 512.0, 256.0, 256.0].map(|all| share * all);
+        let kept: Vec<f64> = kept.map(|kept| kept.as_f64().unwrap()).collect();
+        assert_eq!(kept.len(), 5);
+        assert!(
+            kept.iter()
+                .zip(at_most)
+                .all(|(kept, most)| *kept > 0.0 && *kept <= most),
+            "{row}"
+        );
+    }
     assert_eq!(std::fs::read_dir(&kept).unwrap().count(), before);
 }
 

@@ -5,7 +5,7 @@ mod samples;
 use burn::tensor::Tensor;
 use frostline::prelude::*;
 use frostline::svcca::{self, most_active_neurons, random_neurons};
-use frostline::{Error, projecting};
+use frostline::{Error, projecting, projecting_each};
 use nalgebra::DMatrix;
 
 use samples::{assert_near, normal};
@@ -99,6 +99,30 @@ fn as_many_svcca_directions_as_there_are_classes_hold_the_logits() {
         let left = distance(&Projection::keeping(&fc1, &neurons).unwrap());
         assert!(left > 0.01, "{neurons:?}: {left}");
     }
+}
+
+#[test]
+fn of_several_layers_each_keeps_what_its_projection_leaves() {
+    let images = normal([40, 5], 14);
+    let (logits, activations) = recorded(&images);
+    let fc1 = activations.view("fc1").unwrap();
+    let kept = [
+        ("fc1", Projection::keeping(&fc1, &[0, 3, 6]).unwrap()),
+        ("logits", Projection::keeping(&logits, &[1]).unwrap()),
+    ];
+    let found = projecting_each::<2, _>(&kept, || net(images.clone())).unwrap();
+    let below = kept[0].1.apply(fc1).unwrap();
+    let by_hand = kept[1].1.apply(below.matmul(normal([8, CLASSES], 2)));
+    assert_near(found.clone(), by_hand.unwrap(), 1e-14);
+    let turned = [kept[1].clone(), kept[0].clone()];
+    let in_any_order = projecting_each::<2, _>(&turned, || net(images.clone())).unwrap();
+    assert_near(found, in_any_order, 0.0);
+    let untouched = projecting_each::<2, _>(&[], || net(images.clone())).unwrap();
+    assert_near(untouched, logits, 0.0);
+
+    let unknown = [kept[0].clone(), ("fc7", kept[1].1.clone())];
+    let refused = projecting_each::<2, _>(&unknown, || net(images)).unwrap_err();
+    assert!(refused.to_string().contains("fc7"), "{refused}");
 }
 
 #[test]
