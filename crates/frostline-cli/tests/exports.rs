@@ -116,7 +116,7 @@ fn the_numbers_of_the_page_are_those_of_the_tables() {
             true => format!("{moment:.0} %"),
             false => format!("{moment:.1} %"),
         };
-        let title = format!("<title>{row} at {moment} × {column} at the end: {value:.2}</title>");
+        let title = format!("<title>{row} at {moment} × {column}: {value:.2}</title>");
         assert!(page.contains(&title), "{title}");
         compared += 1;
         if step == "400" && row == column {

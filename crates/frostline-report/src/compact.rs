@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 
-/// The body of an SVG as plotters writes it, a tag a line, without what SVG assumes anyway, and with marks that
-/// follow each other and look the same in one tag. No text is touched, since quotes in it are escaped.
+/// The body of an SVG as plotters writes it, a tag a line, without what SVG assumes anyway, and with marks and texts
+/// that follow each other and look the same in one tag. No text is touched, since quotes in it are escaped.
 pub(crate) fn compact(body: &str) -> String {
     let mut compact = String::with_capacity(body.len() / 2);
     let mut alike: Option<Marks> = None;
-    for line in without_defaults(body).lines() {
-        match (Marks::read(line), &mut alike) {
+    let body = without_defaults(body);
+    let mut lines = body.lines();
+    while let Some(line) = lines.next() {
+        let text = || Marks::text(line, lines.by_ref());
+        match (Marks::read(line).or_else(text), &mut alike) {
             (Some(mark), Some(marks)) if mark.look == marks.look => {
-                marks.path += &mark.path;
+                marks.content += &mark.content;
                 marks.count += 1;
             }
             (mark, marks) => {
@@ -18,7 +21,7 @@ pub(crate) fn compact(body: &str) -> String {
                     compact += &marks.written();
                 }
                 if marks.is_none() {
-                    compact += &with_short_size(line);
+                    compact += line;
                     compact.push('\n');
                 }
             }
@@ -42,21 +45,22 @@ fn without_defaults(body: &str) -> String {
 }
 
 /// Plotters multiplies and divides a font's size: `119.99999999999999` is 120.
-fn with_short_size(line: &str) -> Cow<'_, str> {
-    const SIZE: &str = " font-size=\"";
-    let place = line.find(SIZE).map(|at| line.split_at(at + SIZE.len()));
+fn with_short_size(look: &str) -> Cow<'_, str> {
+    const SIZE: &str = "font-size=\"";
+    let place = look.find(SIZE).map(|at| look.split_at(at + SIZE.len()));
     let parts = place.and_then(|(before, rest)| Some((before, rest.split_once('"')?)));
     match parts.map(|(before, (size, after))| (before, size.parse::<f64>(), after)) {
         Some((before, Ok(size), after)) => format!("{before}{}\"{after}", size.round()).into(),
-        _ => line.into(),
+        _ => look.into(),
     }
 }
 
-/// Dots or straight lines that look the same.
+/// Dots, straight lines or texts that look the same.
 struct Marks {
-    /// The attributes of their path, all but its places.
+    /// The tag that has them all, but for its content.
     look: String,
-    path: String,
+    /// Places of a path, or a group's texts.
+    content: String,
     count: usize,
     /// The one mark as it was written.
     alone: String,
@@ -64,19 +68,36 @@ struct Marks {
 
 impl Marks {
     fn read(line: &str) -> Option<Marks> {
-        let (look, path) = dot(line).or_else(|| straight_line(line))?;
+        let (look, content) = dot(line).or_else(|| straight_line(line))?;
         Some(Marks {
-            look,
-            path,
+            look: format!("<path {look}"),
+            content,
             count: 1,
             alone: format!("{line}\n"),
         })
     }
 
+    /// A text, its content and its end on lines of their own. How it is turned depends on its place and stays with it.
+    fn text<'a>(line: &str, lines: &mut impl Iterator<Item = &'a str>) -> Option<Marks> {
+        let (place, look) = line.split_once(" dy=\"0.5ex\" ")?;
+        let (look, turn) = look
+            .strip_suffix('>')?
+            .split_at(look.find(" transform=").unwrap_or(look.len() - 1));
+        let look = with_short_size(look);
+        let rest: String = lines.take(2).map(|line| format!("{line}\n")).collect();
+        Some(Marks {
+            content: format!("{place} dy=\"0.5ex\"{turn}>\n{rest}"),
+            count: 1,
+            alone: format!("{place} dy=\"0.5ex\" {look}{turn}>\n{rest}"),
+            look: format!("<g {look}"),
+        })
+    }
+
     fn written(self) -> String {
-        match self.count {
-            1 => self.alone,
-            _ => format!("<path {} d=\"{}\"/>\n", self.look, self.path),
+        match (self.count, self.look.starts_with("<g ")) {
+            (1, _) => self.alone,
+            (_, true) => format!("{}>\n{}</g>\n", self.look, self.content),
+            (_, false) => format!("{} d=\"{}\"/>\n", self.look, self.content),
         }
     }
 }
@@ -133,10 +154,26 @@ mod tests {
     }
 
     #[test]
-    fn sizes_of_fonts_are_whole() {
-        let text = "<text x=\"1\" font-size=\"119.99999999999999\" fill=\"#000000\">\nfont-size\n</text>\n";
-        let short = text.replace("119.99999999999999", "120");
-        assert_eq!(compact(text), short);
+    fn texts_that_look_the_same_become_one_group() {
+        const TEXT: &str = "<text x=\"1\" y=\"2\" dy=\"0.5ex\" font-size=\"119.99999999999999\" opacity=\"1\" \
+                            fill=\"#000000\">\nfont-size=\"2.5\n</text>\n";
+        const SHORT: &str = "<text x=\"1\" y=\"2\" dy=\"0.5ex\" font-size=\"120\" fill=\"#000000\">\n\
+                             font-size=\"2.5\n</text>\n";
+        const INNER: &str = "<text x=\"1\" y=\"2\" dy=\"0.5ex\">\nfont-size=\"2.5\n</text>\n";
+        assert_eq!(compact(TEXT), SHORT);
+        assert_eq!(compact(&[DOT, TEXT].concat()), compact(DOT) + SHORT);
+
+        // The turn is about a place of its own.
+        let turned = TEXT.replace(
+            "\"#000000\">",
+            "\"#000000\" transform=\"rotate(270, 1, 2)\">",
+        );
+        let inner = INNER.replace("ex\">", "ex\" transform=\"rotate(270, 1, 2)\">");
+        let group = format!("<g font-size=\"120\" fill=\"#000000\">\n{INNER}{inner}</g>\n");
+        assert_eq!(compact(&[TEXT, &turned].concat()), group);
+        let red = TEXT.replace("#000000", "#FF0000");
+        let whole = SHORT.replace("#000000", "#FF0000");
+        assert_eq!(compact(&[TEXT, &red].concat()), format!("{SHORT}{whole}"));
     }
 
     #[test]

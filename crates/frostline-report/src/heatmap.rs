@@ -48,8 +48,9 @@ pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
             let labels = Labels {
                 heading: &format!("{moment} of training"),
                 below: &format!("step {}", pane.step),
-                row: (&format!(" at {moment}"), "layer during training"),
-                column: (" at the end", "layer at the end"),
+                when: &format!(" at {moment}"),
+                row: "layer during training",
+                column: "layer at the end",
             };
             draw_pane(canvas, pane, &labels, &grid, index);
         }
@@ -114,8 +115,9 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
     let labels = Labels {
         heading: &heading,
         below: &measure,
-        row: ("", &heatmap.rows.0),
-        column: ("", &heatmap.columns.0),
+        when: "",
+        row: &heatmap.rows.0,
+        column: &heatmap.columns.0,
     };
     Ok(picture(grid.size(1), &label, |canvas| {
         draw_pane(canvas, &pane, &labels, &grid, 0);
@@ -134,10 +136,11 @@ pub fn similarity_colours(value: f64) -> [[u8; 3]; 2] {
 struct Labels<'a> {
     heading: &'a str,
     below: &'a str,
-    /// Behind a row's name in a hover text, and along the axis.
-    row: (&'a str, &'a str),
-    /// The same of columns.
-    column: (&'a str, &'a str),
+    /// Behind a row's name in a hover text.
+    when: &'a str,
+    /// Along the axes.
+    row: &'a str,
+    column: &'a str,
 }
 
 const WIDTH: f64 = 1180.0;
@@ -284,8 +287,7 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
                 bottom: cells.bottom - grid.cell * row as f64,
             };
             let written = value.map_or("not defined".into(), |value| format!("{value:.2}"));
-            let (at, at_end) = (labels.row.0, labels.column.0);
-            let says = format!("{name}{at} × {end}{at_end}: {written}");
+            let says = format!("{name}{} × {end}: {written}", labels.when);
             match value {
                 None => draw_undefined(canvas, cell, &says),
                 Some(value) if printed => draw_number(canvas, cell, value, &says),
@@ -335,7 +337,7 @@ fn draw_row_names(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &
     );
     let font = Font::centre(11.0).upright();
     let room = cells.height() + 2.0 * HEADING;
-    canvas.text(&fitting(labels.row.1, room), beside, font);
+    canvas.text(&fitting(labels.row, room), beside, font);
 }
 
 fn draw_column_names(
@@ -361,7 +363,7 @@ fn draw_column_names(
         cells.bottom + grid.column_names + AXIS_LABEL / 2.0,
     );
     let room = cells.width() + 2.0 * cells.left.min(SCALE_ROOM);
-    canvas.text(&fitting(labels.column.1, room), below, Font::centre(11.0));
+    canvas.text(&fitting(labels.column, room), below, Font::centre(11.0));
 }
 
 /// The label of an axis in so many pixels.

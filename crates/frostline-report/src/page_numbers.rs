@@ -3,7 +3,7 @@ use frostline_activations::Run;
 use crate::axis::{drawable, short};
 use crate::cost::flops_text;
 use crate::heatmap::moment;
-use crate::page_tables::{region, table};
+use crate::page_tables::table;
 use crate::summary::{grouped, run_names};
 use crate::svg::escape;
 use crate::timeline::state_texts;
@@ -126,8 +126,8 @@ pub(crate) fn checks_table(run: &Run) -> String {
         return String::new();
     }
     let about = format!("All {} checks in numbers", run.history.len());
-    let mut html = "<table>\n<thead><tr><th scope=\"col\" class=\"number\">step</th>".to_string();
     let columns = [
+        "step",
         "epoch",
         "learning rate",
         "loss",
@@ -135,11 +135,11 @@ pub(crate) fn checks_table(run: &Run) -> String {
         "frozen",
         "decided",
     ];
-    let layers = run.info.layers.iter().map(String::as_str);
-    for column in columns.into_iter().chain(layers) {
-        html += &format!("<th scope=\"col\" class=\"number\">{}</th>", escape(column));
-    }
-    html += "<th scope=\"col\">why</th></tr></thead>\n<tbody>\n";
+    let columns = columns.into_iter().map(String::from);
+    let layers = run.info.layers.iter().cloned();
+    let head: Vec<String> = columns.chain(layers).chain(["why".to_string()]).collect();
+    let numbers: Vec<usize> = (0..head.len() - 1).collect();
+    let mut rows = vec![head];
     for check in &run.history {
         let cells = [
             Some(check.epoch),
@@ -149,17 +149,15 @@ pub(crate) fn checks_table(run: &Run) -> String {
             Some(check.frozen as f64),
             Some(check.decided as f64),
         ];
-        html += &format!("<tr><th scope=\"row\" class=\"number\">{}</th>", check.step);
-        for value in cells.iter().chain(&check.similarity) {
-            html += &format!("<td class=\"number\">{}</td>", cell(*value));
-        }
-        html += &format!("<td>{}</td></tr>\n", escape(&check.reason));
+        let cells = cells.iter().chain(&check.similarity);
+        let mut row = vec![check.step.to_string()];
+        row.extend(cells.map(|value| cell(*value)));
+        row.push(check.reason.clone());
+        rows.push(row);
     }
-    html += "</tbody>\n</table>\n";
     let about_layers =
         "<p>The layers' columns are their similarity to themselves at the check before.</p>\n";
-    let numbers = region(&about, &html) + about_layers;
-    folded(&about, &numbers) + &warnings(run)
+    folded(&about, &(table(&about, &rows, &numbers) + about_layers)) + &warnings(run)
 }
 
 fn warnings(run: &Run) -> String {

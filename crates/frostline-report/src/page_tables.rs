@@ -116,11 +116,16 @@ fn layers_text(layers: &[String]) -> String {
 /// A table whose first row is the head and whose first column names the rows; the columns `numbers` to the right.
 /// `about` says what it holds to who cannot see it.
 pub(crate) fn table(about: &str, rows: &[Vec<String>], numbers: &[usize]) -> String {
-    let class = |column| match numbers.contains(&column) {
-        true => " class=\"number\"",
-        false => "",
+    // A page has thousands of cells: their look is said once a table or once a cell, whichever is shorter, and a cell
+    // ends where HTML lets the next begin.
+    let mostly = 2 * numbers.len() > rows[0].len();
+    let class = |column| match (numbers.contains(&column), mostly) {
+        (true, false) => " class=\"number\"",
+        (false, true) => " class=\"text\"",
+        _ => "",
     };
-    let mut html = "<table>\n<thead><tr>".to_string();
+    let whole = if mostly { " class=\"numbers\"" } else { "" };
+    let mut html = format!("<table{whole}>\n<thead><tr>");
     for (column, cell) in rows[0].iter().enumerate() {
         html += &format!("<th scope=\"col\"{}>{}</th>", class(column), escape(cell));
     }
@@ -129,7 +134,7 @@ pub(crate) fn table(about: &str, rows: &[Vec<String>], numbers: &[usize]) -> Str
         let name = escape(&row[0]);
         html += &format!("<tr><th scope=\"row\"{}>{name}</th>", class(0));
         for (column, cell) in row.iter().enumerate().skip(1) {
-            html += &format!("<td{}>{}</td>", class(column), escape(cell));
+            html += &format!("<td{}>{}", class(column), escape(cell));
         }
         html += "</tr>\n";
     }

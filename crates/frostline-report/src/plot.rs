@@ -260,9 +260,13 @@ impl Plot {
     }
 
     fn draw_curve(&self, canvas: &mut Canvas, frame: Area, curve: &Curve) {
-        // Dots on every point hide a curve of many points.
+        // Dots on every point hide a curve of many points, and in a small plot each other.
         const DOTS: usize = 60;
-        let points: usize = curve.pieces.iter().map(Vec::len).sum();
+        let of = |curve: &Curve| curve.pieces.iter().map(Vec::len).sum::<usize>();
+        let points = match self.size {
+            Size::Wide | Size::Half => of(curve),
+            Size::Third => self.curves.iter().map(of).sum(),
+        };
         for point in &curve.beside {
             canvas.dot(self.place(frame, point), 2.8, lighter(curve.colour));
         }
@@ -283,8 +287,11 @@ impl Plot {
     }
 
     fn draw_hovers<'a>(&'a self, canvas: &mut Canvas, frame: Area) {
-        // Beyond this the page gets heavy, and the areas overlap anyway.
-        const HOVERS: usize = 3000;
+        // Beyond this the page gets heavy, and the areas overlap anyway; of small plots a page has many.
+        let most = match self.size {
+            Size::Wide | Size::Half => 3000,
+            Size::Third => 100,
+        };
         let every = || self.curves.iter();
         let of = |c: &'a Curve| {
             c.beside
@@ -293,7 +300,7 @@ impl Plot {
                 .chain(&c.ring)
         };
         let points = || every().flat_map(of);
-        if points().count() > HOVERS {
+        if points().count() > most {
             return;
         }
         for point in points() {

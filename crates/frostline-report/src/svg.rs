@@ -261,13 +261,13 @@ impl Canvas<'_> {
     }
 }
 
+/// A path, which takes fewer bytes than a rectangle: a page has thousands.
 fn titled(area: Area, look: &str, text: &str) -> String {
     let (left, top) = at((area.left, area.top));
     let (right, bottom) = at((area.right, area.bottom));
+    let (across, down) = (right - left, bottom - top);
     format!(
-        "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\"{look}><title>{}</title></rect>\n",
-        right - left,
-        bottom - top,
+        "<path d=\"M{left} {top}h{across}v{down}h-{across}z\"{look}><title>{}</title></path>\n",
         escape(text)
     )
 }

@@ -252,15 +252,11 @@ fn a_pane_prints_its_values_up_to_ten_by_ten() {
     assert_eq!(printed(&of(10, Some(0.87))), 400);
     assert_eq!(printed(&of(11, Some(0.87))), 0);
     assert_eq!(
-        of(11, Some(0.87))
-            .matches(" at 35 % × l3 at the end: 0.87")
-            .count(),
+        of(11, Some(0.87)).matches(" at 35 % × l3: 0.87").count(),
         44
     );
     assert_eq!(
-        of(1, None)
-            .matches("l0 at 35 % × l0 at the end: not defined")
-            .count(),
+        of(1, None).matches("l0 at 35 % × l0: not defined").count(),
         4
     );
 }
@@ -272,14 +268,12 @@ fn the_input_layer_is_at_the_bottom_left_of_a_pane() {
     let svg = panes(&pictures(&run)).unwrap();
     // The place of a cell is that of its hover text.
     let place = |row: &str, column: &str| -> (i64, i64) {
-        let title = format!("<title>{row} at 35 % × {column} at the end");
+        let title = format!("<title>{row} at 35 % × {column}:");
         let before = svg.split(&title).next().unwrap();
-        let rect = before.rsplit("<rect ").next().unwrap();
-        let number = |name: &str| {
-            let rest = rect.split(&format!("{name}=\"")).nth(1).unwrap();
-            rest.split('"').next().unwrap().parse().unwrap()
-        };
-        (number("x"), number("y"))
+        let corner = before.rsplit("<path d=\"M").next().unwrap();
+        let (x, rest) = corner.split_once(' ').unwrap();
+        let (y, _) = rest.split_once('h').unwrap();
+        (x.parse().unwrap(), y.parse().unwrap())
     };
     let (input, output) = (place(&names[0], &names[0]), place(&names[2], &names[2]));
     assert!(input.0 < output.0 && input.1 > output.1);
@@ -357,7 +351,7 @@ fn a_similarity_a_rounding_above_one_is_one() {
     let mut pictures = pictures(&run);
     // One unit in the last place of single precision.
     pictures.panes[0].values[0][0] = Some(1.0 + f64::from(f32::EPSILON));
-    assert!(panes(&pictures).unwrap().contains("at the end: 1.00"));
+    assert!(panes(&pictures).unwrap().contains(" × block1: 1.00"));
 }
 
 #[test]
@@ -424,11 +418,11 @@ fn what_freezing_saved_is_drawn_and_told() {
         "2 frozen: 0.25 s a step, 50 steps",
         "block1: backward saved 10 GFLOP",
         // 1 s of 51.
-        "<td class=\"number\">1.0 s, 2.0 % of the time</td>",
+        "<td class=\"number\">1.0 s, 2.0 % of the time</tr>",
         // 62 GFLOP of the layers and 1 of measuring; 28 saved, less that 1.
-        "<td class=\"number\">63 GFLOP</td>",
-        "<td class=\"number\">27 GFLOP</td>",
-        "<td class=\"number\">80.0 % of 100 inputs</td>",
+        "<td class=\"number\">63 GFLOP</tr>",
+        "<td class=\"number\">27 GFLOP</tr>",
+        "<td class=\"number\">80.0 % of 100 inputs</tr>",
     ];
     let mut from = 0;
     for part in parts {

@@ -210,9 +210,9 @@ fn a_logarithmic_axis_keeps_powers_equally_apart() {
         let hovers = svg.split("<title>SVCCA").collect::<Vec<_>>();
         let before = hovers[..hovers.len() - 1].iter();
         let x = |part: &&str| {
-            part.rsplit("<rect x=\"")
+            part.rsplit("<path d=\"M")
                 .next()?
-                .split('"')
+                .split(' ')
                 .next()?
                 .parse()
                 .ok()

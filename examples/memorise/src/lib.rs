@@ -18,7 +18,7 @@ use serde_json::json;
 #[command(name = "memorise", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<1000, 30>,
+    experiment: ExperimentArguments<600, 30>,
     /// Networks in each group; three or more give every mean an interval
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
     networks: u64,

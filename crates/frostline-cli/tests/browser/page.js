@@ -28,7 +28,7 @@ var look = {
   // The cells of heatmaps that are shown: the texts that they are to say when pointed at, and where they are.
   cells: () => {
     const titles = [...document.querySelectorAll("svg title")];
-    const cells = titles.filter((title) => / × .* at the end: /.test(title.textContent) && title.parentNode.checkVisibility());
+    const cells = titles.filter((title) => / at .* × .*: /.test(title.textContent) && title.parentNode.checkVisibility());
     return cells.map((title) => ({ says: title.textContent, at: middle(title.parentNode) }));
   },
 

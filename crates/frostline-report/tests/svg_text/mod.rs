@@ -31,16 +31,17 @@ fn texts(svg: &str) -> Vec<Text> {
     // Wide letters take more of the font's size than this, most take less.
     const WIDTH: f64 = 0.56;
     const HEIGHT: f64 = 0.9;
-    let tags = svg.split("<text ").skip(1);
-    let texts = tags.map(|tag| {
-        let (attributes, rest) = tag.split_once('>').unwrap();
+    let texts = svg.match_indices("<text ").map(|(at, _)| {
+        let (attributes, rest) = svg[at..].split_once('>').unwrap();
+        let attributes = format!("{attributes} {}", group(&svg[..at]));
+        let attribute = |name: &str| attribute(&attributes, name);
         let text = rest.split("</text>").next().unwrap().trim().to_string();
-        let number = |name: &str| attribute(attributes, name).unwrap().parse::<f64>().unwrap();
+        let number = |name: &str| attribute(name).unwrap().parse::<f64>().unwrap();
         let (x, y, size) = (number("x"), number("y"), number("font-size"));
         let long = WIDTH * size * text.replace("&amp;", "&").chars().count() as f64;
         let half = HEIGHT * size / 2.0;
         // How much of the text is before its anchor.
-        let before = match attribute(attributes, "text-anchor") {
+        let before = match attribute("text-anchor") {
             None => 0.0,
             Some("middle") => 0.5,
             Some("end") => 1.0,
@@ -65,6 +66,15 @@ fn texts(svg: &str) -> Vec<Text> {
         }
     });
     texts.collect()
+}
+
+/// The attributes of the group that is open at the end of this.
+fn group(before: &str) -> &str {
+    let open = before.rsplit("</g>").next().unwrap();
+    let group = open.rsplit_once("<g ").map(|(_, group)| group);
+    group
+        .and_then(|group| group.split('>').next())
+        .unwrap_or_default()
 }
 
 /// Of the picture, in its own units.
