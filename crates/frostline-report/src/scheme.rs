@@ -43,8 +43,11 @@ pub(crate) fn in_scheme(html: &str) -> String {
         page.push('<');
         let (tag, text) = part.split_once('>').unwrap_or((part, ""));
         let names = match tag.split(' ').next() {
-            Some("text") => &written,
+            // A group is of texts.
+            Some("text" | "g") => &written,
             Some("rect") => &filled,
+            // A cell; lines and dots are strokes.
+            Some("path") if tag.contains(" fill=\"#") => &filled,
             Some("polyline" | "polygon" | "circle" | "path") => &drawn,
             _ => {
                 page += part;
@@ -93,6 +96,11 @@ mod tests {
         let line = "<polyline fill=\"none\" stroke=\"#440154\" points=\"0,0\"/>";
         let named = "<polyline fill=\"none\" stroke=\"var(--layer-0,#440154)\" points=\"0,0\"/>";
         assert_eq!(in_scheme(line), named);
+        let cell = "<path d=\"M0 0h9v9h-9z\" fill=\"#440154\"><title>0.00</title></path>";
+        assert_eq!(in_scheme(cell), cell);
+        let texts = "<g fill=\"#1C2128\">\n<text x=\"1\">\na\n</text>\n</g>";
+        let named = texts.replace("#1C2128", "var(--ink,#1C2128)");
+        assert_eq!(in_scheme(texts), named);
     }
 
     #[test]
