@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 #[command(name = "dynamics", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<2000, 10>,
+    experiment: ExperimentArguments<2000, 7>,
     /// Networks of each kind, one a seed; three or more give the order an interval
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
     networks: u64,
