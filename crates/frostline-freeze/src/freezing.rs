@@ -52,8 +52,9 @@ pub struct FreezeTraining<M> {
 impl<M: Module> FreezeTraining<M> {
     /// Freeze Training of these layers, judged by this probe and policy, over this length.
     ///
-    /// Unless told otherwise it checks 20 times, at every 5 % of the training, or less often where that would
-    /// be more than 2 % of what the training computes, as far as the ledger knows.
+    /// It checks when the policy [wants](FreezePolicy::wanted_steps) and, unless told otherwise, 20 times, at every
+    /// 5 % of the training, or less often where that would be more than 2 % of what the training computes, as
+    /// far as the ledger knows.
     pub fn new(
         layers: Layers,
         probe: Probe<M>,

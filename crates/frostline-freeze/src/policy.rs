@@ -88,7 +88,8 @@ pub trait FreezePolicy: Send {
         None
     }
 
-    /// Steps at which it wants to be asked besides those of the schedule.
+    /// Steps at which it wants to be asked besides those of the schedule, whatever measuring may
+    /// [cost](crate::FreezeTraining::measure_at_most).
     fn wanted_steps(&self, _layers: usize, _length: Length) -> Vec<usize> {
         Vec::new()
     }

@@ -13,11 +13,17 @@ impl<M: Module> FreezeTraining<M> {
     pub(super) fn due(&self) -> Result<Vec<usize>, Error> {
         let length = self.history.length();
         let mut due = self.schedule.due(&length)?;
-        let wanted = self.policy.wanted_steps(self.layers.len(), length);
-        due.extend(wanted.into_iter().filter(|step| *step <= length.steps));
+        let wanted = self.wanted().into_iter();
+        due.extend(wanted.filter(|step| *step <= length.steps));
         due.sort_unstable();
         due.dedup();
         Ok(due)
+    }
+
+    /// The steps at which the policy wants to be asked.
+    fn wanted(&self) -> Vec<usize> {
+        let (layers, length) = (self.layers.len(), self.history.length());
+        self.policy.wanted_steps(layers, length)
     }
 
     /// The first look at a model: every layer has its tap, and what the run folder says of it is known.
@@ -60,6 +66,7 @@ impl<M: Module> FreezeTraining<M> {
         let share = match self.budget {
             _ if !due || outer => return due,
             Budget::None => return true,
+            _ if self.wanted().contains(&step) => return true,
             Budget::Default => DEFAULT_BUDGET,
             Budget::Share(share) => share,
         };

@@ -26,8 +26,9 @@ impl<M: Module> FreezeTraining<M> {
         self
     }
 
-    /// Passes a check over where all measuring would come to more than this share of the training, the first and
-    /// the last check aside.
+    /// Passes a check over where all measuring would come to more than this share of the training. The first and
+    /// the last check are always made, and so are those that the policy
+    /// [wants](crate::FreezePolicy::wanted_steps): others take what these leave.
     ///
     /// Both are counted in operations where the loop tells the samples of its steps ([`Step::samples`](crate::Step::samples),
     /// [`forward`](Self::forward)). Else they are counted in seconds; what is measured then depends on the clock,

@@ -1,3 +1,4 @@
+use frostline_activations::Length;
 use serde::{Deserialize, Serialize};
 
 use super::ROUNDING;
@@ -43,5 +44,16 @@ impl FreezePolicy for Linear {
             "linear from {} of training, up to {}",
             self.start, self.level
         )
+    }
+
+    /// The first step at which each layer may freeze.
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        let most = self.level * layers.saturating_sub(1) as f64;
+        let share = |count: usize| self.start + (1.0 - self.start) * count as f64 / most;
+        let mut steps: Vec<usize> = (1..=(most + ROUNDING).floor() as usize)
+            .map(|count| (share(count) * length.steps as f64 - ROUNDING).ceil() as usize)
+            .collect();
+        steps.dedup();
+        steps
     }
 }

@@ -4,8 +4,8 @@ use burn::module::Module;
 use burn::store::ModuleRecord;
 use frostline_activations::{Run, RunFolder, Status};
 use frostline_freeze::{
-    CheckpointSchedule, FreezeTraining, History, Layers, Length, Linear, Never, Probe, Step,
-    Watched, WeightDelta,
+    CheckpointSchedule, FreezeAt, FreezeTraining, History, Layers, Length, Linear, Never,
+    PolicyConfig, Probe, Step, Watched, WeightDelta,
 };
 
 use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
@@ -92,10 +92,10 @@ fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
 }
 
 #[test]
-fn measuring_keeps_to_its_budget_but_for_the_first_and_the_last_check() {
-    let steps = |share: Option<f64>| {
+fn measuring_keeps_to_its_budget_but_for_the_first_the_last_and_the_wanted_checks() {
+    let steps = |policy: &PolicyConfig, share: Option<f64>| {
         let net = Net::new(2);
-        let mut freezing = freezing(&net, Never);
+        let mut freezing = freezing(&net, policy.init().unwrap());
         if let Some(share) = share {
             freezing = freezing.measure_at_most(share);
         }
@@ -103,8 +103,11 @@ fn measuring_keeps_to_its_budget_but_for_the_first_and_the_last_check() {
         let checks = freezing.history().checks().iter();
         checks.map(|check| check.step).collect::<Vec<_>>()
     };
-    assert_eq!(steps(Some(0.0)), [0, STEPS]);
-    assert_eq!(steps(Some(1e9)), steps(None));
+    let never = PolicyConfig::Never;
+    assert_eq!(steps(&never, Some(0.0)), [0, STEPS]);
+    assert_eq!(steps(&never, Some(1e9)), steps(&never, None));
+    let schedule = PolicyConfig::FreezeAt(FreezeAt { at: vec![0.3, 0.6] });
+    assert_eq!(steps(&schedule, Some(0.0)), [0, 12, 24, STEPS]);
 }
 
 #[test]

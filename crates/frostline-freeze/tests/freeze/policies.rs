@@ -1,6 +1,6 @@
 //! Policies on histories written by hand.
 
-use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, Linear, Never};
+use frostline_freeze::{Check, Converged, DryRun, FreezePolicy, History, Length, Linear, Never};
 
 use crate::histories::{LAYERS, at, changed, history};
 
@@ -34,6 +34,29 @@ fn the_linear_schedule_freezes_layer_i_of_l_at_i_over_l_of_the_time() {
         level: 0.4,
     };
     assert_eq!([50, 100].map(|step| frozen(half, step)), [1, 2]);
+}
+
+#[test]
+fn the_linear_schedule_wants_to_be_asked_when_a_layer_may_freeze() {
+    for (start, level, steps, expected) in [
+        (0.0, 1.0, 100, vec![20, 40, 60, 80, 100]),
+        (0.5, 1.0, 100, vec![60, 70, 80, 90, 100]),
+        (0.0, 0.4, 100, vec![50, 100]),
+        (0.3, 0.7, 137, vec![69, 96, 124]),
+        (0.0, 1.0, 3, vec![1, 2, 3]),
+        (0.0, 0.0, 100, vec![]),
+    ] {
+        let policy = Linear { start, level };
+        let length = Length::steps(steps);
+        assert_eq!(policy.wanted_steps(LAYERS, length), expected, "{policy:?}");
+        let frozen = |step| {
+            let mut history = History::new((0..LAYERS).map(|layer| layer.to_string()), length);
+            history.push(at(step));
+            policy.frozen_layers(&history)
+        };
+        let changes = (1..=steps).filter(|&step| frozen(step) > frozen(step - 1));
+        assert_eq!(changes.collect::<Vec<_>>(), expected, "{policy:?}");
+    }
 }
 
 #[test]
