@@ -37,6 +37,7 @@ fn without_defaults(body: &str) -> String {
     [
         " opacity=\"1\"",
         " stroke=\"none\"",
+        " stroke-width=\"1\"",
         " text-anchor=\"start\"",
         " font-family=\"sans-serif\"",
     ]
@@ -55,25 +56,29 @@ fn with_short_size(look: &str) -> Cow<'_, str> {
     }
 }
 
-/// Dots, straight lines or texts that look the same.
+/// Dots, lines or texts that look the same.
 struct Marks {
     /// The tag that has them all, but for its content.
     look: String,
     /// Places of a path, or a group's texts.
     content: String,
     count: usize,
-    /// The one mark as it was written.
+    /// The one mark on its own.
     alone: String,
 }
 
 impl Marks {
     fn read(line: &str) -> Option<Marks> {
-        let (look, content) = dot(line).or_else(|| straight_line(line))?;
+        let (look, content) = dot(line).or_else(|| polyline(line))?;
+        let alone = match line.starts_with("<circle") {
+            true => format!("{line}\n"),
+            false => format!("<path {look} d=\"{content}\"/>\n"),
+        };
         Some(Marks {
             look: format!("<path {look}"),
             content,
             count: 1,
-            alone: format!("{line}\n"),
+            alone,
         })
     }
 
@@ -109,7 +114,7 @@ fn dot(line: &str) -> Option<(String, String)> {
     let (y, rest) = rest.split_once("\" r=\"")?;
     let (radius, rest) = rest.split_once("\" fill=\"")?;
     let (colour, end) = rest.split_once('"')?;
-    if colour == "none" || end != " stroke-width=\"1\"/>" {
+    if colour == "none" || end != "/>" {
         return None;
     }
     let width = 2 * radius.parse::<u32>().ok()?;
@@ -117,16 +122,42 @@ fn dot(line: &str) -> Option<(String, String)> {
     Some((look, format!("M{x} {y}h0")))
 }
 
-/// A line between two points.
-fn straight_line(line: &str) -> Option<(String, String)> {
-    let (look, points) = line.strip_prefix("<polyline ")?.split_once(" points=\"")?;
-    let points = points.strip_suffix(" \"/>")?;
-    let (from, to) = points.split_once(' ')?;
-    if to.contains(' ') {
-        return None;
+/// Two numbers, parted by a minus or a space.
+fn beside(x: i64, y: i64) -> String {
+    match y < 0 {
+        true => format!("{x}{y}"),
+        false => format!("{x} {y}"),
     }
-    let (from, to) = (from.replace(',', " "), to.replace(',', " "));
-    Some((look.to_string(), format!("M{from}L{to}")))
+}
+
+/// A line as a path from point to point, each as seen from the one before.
+fn polyline(line: &str) -> Option<(String, String)> {
+    let (look, points) = line.strip_prefix("<polyline ")?.split_once(" points=\"")?;
+    let points = points.strip_suffix(" \"/>")?.split(' ').map(|point| {
+        let (x, y) = point.split_once(',')?;
+        Some((x.parse::<i64>().ok()?, y.parse::<i64>().ok()?))
+    });
+    let points: Vec<(i64, i64)> = points.collect::<Option<_>>()?;
+    let &(x, y) = points.first()?;
+    let mut path = format!("M{}", beside(x, y));
+    let mut command = 'M';
+    for pair in points.windows(2) {
+        let (dx, dy) = (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1);
+        let (next, to) = match (dx, dy) {
+            (_, 0) => ('h', format!("{dx}")),
+            (0, _) => ('v', format!("{dy}")),
+            _ => ('l', beside(dx, dy)),
+        };
+        // A command is said once.
+        if next != command {
+            path.push(next);
+        } else if !to.starts_with('-') {
+            path.push(' ');
+        }
+        path += &to;
+        command = next;
+    }
+    Some((look.to_string(), path))
 }
 
 #[cfg(test)]
@@ -148,9 +179,17 @@ mod tests {
         };
         let lines = [line(1, "#000000"), line(2, "#000000"), line(3, "#FFFFFF")].concat();
         let path =
-            "<path fill=\"none\" stroke=\"#000000\" stroke-width=\"10\" d=\"M1 0L1 5M2 0L2 5\"/>\n";
-        let last = line(3, "#FFFFFF").replace(" opacity=\"1\"", "");
+            "<path fill=\"none\" stroke=\"#000000\" stroke-width=\"10\" d=\"M1 0v5M2 0v5\"/>\n";
+        let last = "<path fill=\"none\" stroke=\"#FFFFFF\" stroke-width=\"10\" d=\"M3 0v5\"/>\n";
         assert_eq!(compact(&lines), format!("{path}{last}"));
+    }
+
+    #[test]
+    fn a_line_goes_from_point_to_point() {
+        let line =
+            "<polyline fill=\"none\" points=\"5,-1 15,9 16,7 12,6 12,6 20,6 20,9 -2,9 \"/>\n";
+        let path = "<path fill=\"none\" d=\"M5-1l10 10 1-2-4-1h0 8v3h-22\"/>\n";
+        assert_eq!(compact(line), path);
     }
 
     #[test]
@@ -179,14 +218,12 @@ mod tests {
     #[test]
     fn what_lies_between_marks_keeps_its_place() {
         let text = "<text x=\"1\">\n<circle cx=&quot;\n</text>\n";
-        let alone = DOT
-            .replace(" opacity=\"1\"", "")
-            .replace(" stroke=\"none\"", "");
+        let alone = without_defaults(DOT);
         let body = [DOT, text, DOT].concat();
         assert_eq!(compact(&body), [&alone, text, &alone].concat());
         let ring = DOT.replace("#1C2128", "none");
         assert_eq!(compact(&ring), alone.replace("#1C2128", "none"));
-        let curve = "<polyline fill=\"none\" points=\"1,2 3,4 5,6 \"/>\n";
-        assert_eq!(compact(&[curve, curve].concat()), [curve, curve].concat());
+        let shape = "<polygon points=\"1,2 3,4 5,6 \"/>\n";
+        assert_eq!(compact(&[shape, shape].concat()), [shape, shape].concat());
     }
 }

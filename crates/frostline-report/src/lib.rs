@@ -46,6 +46,7 @@ mod legend;
 mod page;
 mod page_curves;
 mod page_numbers;
+mod page_size;
 mod page_tables;
 mod plot;
 mod report_file;

@@ -2,6 +2,7 @@ use frostline_activations::Run;
 
 use crate::page_curves::compared_curves;
 use crate::page_numbers::{checks_table, frozen_table, panes_tables, to_end_table};
+use crate::page_size::{MOST_BYTES, within};
 use crate::page_tables::{runs_table, settings_table};
 use crate::savings::savings;
 use crate::scheme::{in_scheme, variables};
@@ -90,15 +91,20 @@ impl Page<'_> {
 /// A whole page, of this body.
 pub(crate) fn document(title: &str, body: &str) -> String {
     let title = escape(title);
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{}\
-         </main>\n</body>\n</html>\n",
-        variables(),
-        include_str!("page.css"),
-        in_scheme(body)
-    )
+    let around = |body: &str| {
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\
+             </main>\n</body>\n</html>\n",
+            variables(),
+            include_str!("page.css"),
+        )
+    };
+    let room = MOST_BYTES.saturating_sub(around("").len());
+    // The page's style says it for all texts.
+    let body = in_scheme(body).replace(" dy=\"0.5ex\"", "");
+    around(&within(room, body))
 }
 
 /// What a reader must know first.

@@ -23,7 +23,7 @@ pub(crate) fn variables() -> String {
 }
 
 /// The pictures of a page with variables in place of the colours that depend on the page: `#1C2128` becomes
-/// `var(--ink,#1C2128)`. Colours that stand for a similarity, and the values printed on them, stay.
+/// `var(--ink)`. Colours that stand for a similarity, and the values printed on them, stay.
 pub(crate) fn in_scheme(html: &str) -> String {
     let by_hex = |shades: Vec<Shade>| -> HashMap<String, String> {
         let named = shades
@@ -46,9 +46,8 @@ pub(crate) fn in_scheme(html: &str) -> String {
             // A group is of texts.
             Some("text" | "g") => &written,
             Some("rect") => &filled,
-            // A cell; lines and dots are strokes.
-            Some("path") if tag.contains(" fill=\"#") => &filled,
-            Some("polyline" | "polygon" | "circle" | "path") => &drawn,
+            // A cell has a title.
+            Some("polygon" | "circle" | "path") if tag.ends_with('/') => &drawn,
             _ => {
                 page += part;
                 continue;
@@ -69,7 +68,7 @@ fn push_named(page: &mut String, tag: &str, names: &HashMap<String, String>) {
     for part in parts {
         let (colour, rest) = part.split_once('"').unwrap_or((part, ""));
         match names.get(colour) {
-            Some(name) => write!(page, "=\"var(--{name},#{colour})\"{rest}"),
+            Some(name) => write!(page, "=\"var(--{name})\"{rest}"),
             None => write!(page, "{COLOUR}{part}"),
         }
         .expect("a string takes everything");
@@ -88,18 +87,18 @@ mod tests {
     fn colours_of_the_page_become_variables_and_those_of_data_cells_stay() {
         let cells = "<svg><rect x=\"1\" fill=\"#FFFFFF\"/><rect fill=\"#440154\"/>\
                      <text fill=\"#FFFFFF\">\n&lt;fill=&quot;#1C2128&quot;\n</text><text fill=\"#1C2128\">a</text></svg>";
-        let paper = "<svg><rect x=\"1\" fill=\"var(--paper,#FFFFFF)\"/><rect fill=\"#440154\"/>\
+        let paper = "<svg><rect x=\"1\" fill=\"var(--paper)\"/><rect fill=\"#440154\"/>\
                      <text fill=\"#FFFFFF\">\n&lt;fill=&quot;#1C2128&quot;\n</text>\
-                     <text fill=\"var(--ink,#1C2128)\">a</text></svg>";
+                     <text fill=\"var(--ink)\">a</text></svg>";
         assert_eq!(in_scheme(cells), paper);
         // The first layer's colour is also that of a similarity of 0: a line has it as a layer.
-        let line = "<polyline fill=\"none\" stroke=\"#440154\" points=\"0,0\"/>";
-        let named = "<polyline fill=\"none\" stroke=\"var(--layer-0,#440154)\" points=\"0,0\"/>";
+        let line = "<path fill=\"none\" stroke=\"#440154\" d=\"M0 0h9\"/>";
+        let named = line.replace("#440154", "var(--layer-0)");
         assert_eq!(in_scheme(line), named);
-        let cell = "<path d=\"M0 0h9v9h-9z\" fill=\"#440154\"><title>0.00</title></path>";
+        let cell = "<path d=\"M0 0h9\" stroke=\"#440154\"><title>0.00</title></path>";
         assert_eq!(in_scheme(cell), cell);
         let texts = "<g fill=\"#1C2128\">\n<text x=\"1\">\na\n</text>\n</g>";
-        let named = texts.replace("#1C2128", "var(--ink,#1C2128)");
+        let named = texts.replace("#1C2128", "var(--ink)");
         assert_eq!(in_scheme(texts), named);
     }
 

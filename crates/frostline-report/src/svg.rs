@@ -95,6 +95,7 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     let mut canvas = Canvas {
         backend,
         cells: String::new(),
+        cell_height: 0,
         hovers: String::new(),
         dashes: Vec::new(),
     };
@@ -112,7 +113,10 @@ pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canv
     let cells = match std::mem::take(&mut canvas.cells) {
         none if none.is_empty() => none,
         // No seams between neighbours.
-        cells => format!("<g shape-rendering=\"crispEdges\">\n{cells}</g>\n"),
+        cells => format!(
+            "<g shape-rendering=\"crispEdges\" stroke-width=\"{}\">\n{cells}</g>\n",
+            canvas.cell_height
+        ),
     };
     let hovers = std::mem::take(&mut canvas.hovers);
     let dashes = std::mem::take(&mut canvas.dashes);
@@ -140,6 +144,8 @@ pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
     /// Below all else but the paper.
     cells: String,
+    /// The highest of the cells, which differ by rounding alone.
+    cell_height: i32,
     /// Above all else.
     hovers: String,
     /// The dashes in use, see [`mark_of`].
@@ -148,10 +154,7 @@ pub(crate) struct Canvas<'a> {
 
 impl Canvas<'_> {
     pub(crate) fn fill(&mut self, area: Area, colour: RGBColor) {
-        let (upper_left, lower_right) = (
-            at((area.left, area.top)),
-            at((area.right, area.bottom)), //
-        );
+        let (upper_left, lower_right) = corners(area);
         drawn(
             self.backend
                 .draw_rect(upper_left, lower_right, &colour.filled(), true),
@@ -251,25 +254,34 @@ impl Canvas<'_> {
 
     /// Shows `text` while the pointer is over the area.
     pub(crate) fn hover(&mut self, area: Area, text: &str) {
-        self.hovers += &titled(area, "", text);
+        let ((left, top), (right, bottom)) = corners(area);
+        let (across, down) = (right - left, bottom - top);
+        self.hovers += &titled(
+            &format!("M{left} {top}h{across}v{down}h-{across}"),
+            "",
+            text,
+        );
     }
 
-    /// A coloured area below everything else that shows `text` while the pointer is over it.
+    /// A coloured area below everything else that shows `text` while the pointer is over it. All cells of a picture
+    /// have the same height, which is said once: each is a line through its middle.
     pub(crate) fn cell(&mut self, area: Area, RGBColor(red, green, blue): RGBColor, text: &str) {
-        let fill = format!(" fill=\"#{red:02X}{green:02X}{blue:02X}\"");
-        self.cells += &titled(area, &fill, text);
+        let ((left, top), (right, bottom)) = corners(area);
+        self.cell_height = self.cell_height.max(bottom - top);
+        let (middle, across) = (top + (bottom - top) / 2, right - left);
+        let look = format!(" stroke=\"#{red:02X}{green:02X}{blue:02X}\"");
+        self.cells += &titled(&format!("M{left} {middle}h{across}"), &look, text);
     }
 }
 
-/// A path, which takes fewer bytes than a rectangle: a page has thousands.
-fn titled(area: Area, look: &str, text: &str) -> String {
-    let (left, top) = at((area.left, area.top));
-    let (right, bottom) = at((area.right, area.bottom));
-    let (across, down) = (right - left, bottom - top);
-    format!(
-        "<path d=\"M{left} {top}h{across}v{down}h-{across}z\"{look}><title>{}</title></path>\n",
-        escape(text)
-    )
+fn corners(area: Area) -> ((i32, i32), (i32, i32)) {
+    (at((area.left, area.top)), at((area.right, area.bottom)))
+}
+
+/// A path, which takes fewer bytes than a rectangle or a line: a page has thousands.
+fn titled(path: &str, look: &str, text: &str) -> String {
+    let text = escape(text);
+    format!("<path d=\"{path}\"{look}><title>{text}</title></path>\n")
 }
 
 /// Escapes a text for HTML and SVG, in content and in attributes.
@@ -382,7 +394,7 @@ mod tests {
         });
         assert_eq!(svg.matches(" stroke-dasharray=\"80,20\"").count(), 2);
         assert_eq!(svg.matches(" stroke-dasharray=\"10,30\"").count(), 1);
-        assert_eq!(svg.matches("<polyline ").count(), 4);
+        assert_eq!(svg.matches("<path ").count(), 4);
         // What is left of opacities: the veil's, and that of the hover texts' shapes.
         assert_eq!(svg.matches(" opacity=\"").count(), 1);
         assert!(svg.contains("<polygon opacity=\"0.18\""));
