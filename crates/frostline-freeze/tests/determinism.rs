@@ -40,7 +40,7 @@ fn recording_and_dry_runs_change_nothing_in_the_training() {
         .iter()
         .map(|check| check.decided)
         .collect();
-    assert_eq!(decided, [0, 0, 0, 1, 1, 1, 2, 2, 3]);
+    assert_eq!(decided, [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3]);
     assert!(dry.history().checks().iter().all(|check| check.frozen == 0));
 }
 

@@ -210,8 +210,9 @@ fn wrappers_compose() {
     };
     let check = |step, rate| changed(step, rate, &[]);
     let checks = [20, 30, 60, 70, 80].map(|step| check(step, if step < 70 { 0.1 } else { 0.01 }));
-    // Linear has 1, 1, 3, 3, 4; not before 30, no more than two, and nothing at the drop.
-    assert_eq!(followed(&policy, &checks), [0, 1, 2, 0, 2]);
+    // Linear has 1, 1, 3, 3, 4 and, when it wants to be asked, at 40, 2; not before 30, no more than two, and nothing
+    // at the drop.
+    assert_eq!(followed(&policy, &checks), [0, 1, 2, 2, 0, 2]);
     assert_eq!(
         policy.describe(),
         "linear from 0 of training, up to 1, thawing when the learning rate falls to 1/10, at most 0.4 of \
