@@ -78,17 +78,17 @@ fn policies_stand_side_by_side_with_when_each_layer_froze_and_what_it_saved() {
     ];
     let output = frostline(&arguments, temp.path());
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // Two layers below the last: linear has one at 75 % and two at 100 %, and asks at checks only. One of three
-    // layers from 30 % on is 0.7 / 3, and two thirds of it without a cache; from 80 % on 0.2 / 3.
+    // Two layers below the last: linear has one at 75 % and two at 100 %, and is asked there. One of three
+    // layers from 30 % on is 0.7 / 3, and two thirds of it without a cache; from 75 % on 0.25 / 3.
     let expected = "\
 run: 3 layers, 100 steps
 
                   converged(0.02, 2)        linear(0.5, 1)
-one               step 30, epoch 1.5, 30 %  step 80, epoch 4.0, 80 %
+one               step 30, epoch 1.5, 30 %  step 75, epoch 3.8, 75 %
 two               -                         step 100, epoch 5.0, 100 %
 head              -                         -
-saved             15.6 %                    4.4 %
-saved with cache  23.3 %                    6.7 %
+saved             15.6 %                    5.6 %
+saved with cache  23.3 %                    8.3 %
 
 every layer counted the same: the run doesn't know their operations; measuring took 5.0 % of the training's time
 ";

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::data::{self, DataError, Dataset, Source};
 use crate::train::Moment;
@@ -61,6 +61,7 @@ pub struct TrainingBar {
     bar: ProgressBar,
     lines: bool,
     started: Instant,
+    steps: u32,
     images: usize,
     /// A running mean: the loss of one batch jumps too much to read.
     loss: Option<f64>,
@@ -69,9 +70,8 @@ pub struct TrainingBar {
 impl TrainingBar {
     /// A bar for the training of this name.
     pub fn new(name: &str) -> Self {
-        let style =
-            ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}, {eta} left")
-                .expect("the template is a constant");
+        let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len} {msg}")
+            .expect("the template is a constant");
         TrainingBar {
             name: name.to_string(),
             bar: ProgressBar::new(0)
@@ -80,6 +80,7 @@ impl TrainingBar {
                 .with_message("looking at the untrained network"),
             lines: !std::io::stderr().is_terminal(),
             started: Instant::now(),
+            steps: 0,
             images: 0,
             loss: None,
         }
@@ -87,8 +88,12 @@ impl TrainingBar {
 
     /// Shows where the training is.
     pub fn at(&mut self, moment: Moment) {
+        self.steps += 1;
         self.images += moment.images;
-        let per_second = self.images as f64 / self.started.elapsed().as_secs_f64();
+        let elapsed = self.started.elapsed();
+        let per_second = self.images as f64 / elapsed.as_secs_f64();
+        // By the mean step, checks included: the bar's own estimate takes the pause of a check for the pace.
+        let left = elapsed / self.steps * (moment.steps - moment.step) as u32;
         let loss = self
             .loss
             .map_or(moment.loss, |mean| 0.95 * mean + 0.05 * moment.loss);
@@ -103,15 +108,15 @@ impl TrainingBar {
             ""
         };
         let message = format!(
-            "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen{testing}",
-            moment.frozen
+            "loss {loss:.3}, accuracy {accuracy}, {per_second:.0} images/s, {} frozen{testing}, {:#} left",
+            moment.frozen,
+            HumanDuration(left)
         );
         self.bar.set_length(moment.steps as u64);
         self.bar.set_position(moment.step as u64);
         if self.lines && moment.epoch_ended {
-            let left = self.bar.eta().as_secs();
             eprintln!(
-                "{}: epoch {}, step {}/{}, {message}, {left} s left",
+                "{}: epoch {}, step {}/{}, {message}",
                 self.name, moment.epoch, moment.step, moment.steps
             );
         }
