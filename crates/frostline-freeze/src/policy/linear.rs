@@ -48,9 +48,11 @@ impl FreezePolicy for Linear {
 
     /// The first step at which each layer may freeze.
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        let most = self.level * layers.saturating_sub(1) as f64;
+        let below_last = layers.saturating_sub(1);
+        let most = self.level * below_last as f64;
         let share = |count: usize| self.start + (1.0 - self.start) * count as f64 / most;
-        let mut steps: Vec<usize> = (1..=(most + ROUNDING).floor() as usize)
+        let mut steps: Vec<usize> = (1..=below_last)
+            .take_while(|&count| count as f64 <= most + ROUNDING)
             .map(|count| (share(count) * length.steps as f64 - ROUNDING).ceil() as usize)
             .collect();
         steps.dedup();
