@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 #[command(name = "class_sensitivity", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<5000, 6>,
+    experiment: ExperimentArguments<5000, 4>,
     /// Compare with the true classes instead of the logits
     #[arg(long)]
     labels: bool,

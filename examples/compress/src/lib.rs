@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 #[command(name = "compress", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<5000, 6>,
+    experiment: ExperimentArguments<5000, 4>,
 }
 
 const EXAMPLES: &str = "Examples:

@@ -19,7 +19,7 @@ use serde_json::json;
 #[command(name = "cross_model", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<5000, 6>,
+    experiment: ExperimentArguments<5000, 4>,
     /// Images whose maps are compared; layers wider than a fifth of them are left out
     #[arg(long, default_value_t = 700, value_parser = clap::value_parser!(u32).range(60..=10_000))]
     maps: u32,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 #[command(name = "directions", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<5000, 6>,
+    experiment: ExperimentArguments<5000, 4>,
     /// Draws of random neurons for each number of them
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=100))]
     draws: u64,

@@ -17,7 +17,7 @@ use serde_json::json;
 #[command(name = "two_nets", version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
-    experiment: ExperimentArguments<5000, 6>,
+    experiment: ExperimentArguments<5000, 4>,
     /// The layer to look at: c1 c2 bn1 p1 c3 c4 c5 bn2 p2 fc1 bn3 fc2 bn4 logits
     #[arg(long, default_value = "fc2")]
     layer: String,
