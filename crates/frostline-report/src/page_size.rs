@@ -19,7 +19,7 @@ pub(crate) fn within(bytes: usize, body: String) -> String {
 
 fn notice(silent: &str) -> String {
     format!(
-        "<p>To keep this page below 2 MB, its {silent} do not say their values under the pointer. The tables have \
+        "<p>To keep this page small, its {silent} do not say their values under the pointer. The tables have \
          them, and the pictures as files say them.</p>\n"
     )
 }
@@ -58,7 +58,7 @@ mod tests {
 
         let padded = BODY.repeat(20);
         let less = within(padded.len() - 1, padded.clone());
-        assert!(less.starts_with("<p>To keep this page below 2 MB, its curves "));
+        assert!(less.starts_with("<p>To keep this page small, its curves "));
         assert_eq!(less.matches("<title>").count(), 20);
         assert!(less.contains("<title>a × b: 0.50</title>") && !less.contains("loss at step"));
         assert!(
@@ -66,7 +66,7 @@ mod tests {
         );
 
         let least = within(less.len() - 1, padded);
-        assert!(least.starts_with("<p>To keep this page below 2 MB, its pictures "));
+        assert!(least.starts_with("<p>To keep this page small, its pictures "));
         assert_eq!(least.matches("<title>").count(), 0);
         let cell = "<h1>a</h1>\n<path d=\"M0 0h9\" stroke=\"#440154\"/>\n<path fill";
         assert_eq!(least.matches(cell).count(), 20);
