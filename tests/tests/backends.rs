@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use cifar10::devices::{compiled_in, device, is_host};
 use frostline::prelude::*;
 use frostline::svcca::{Grid, Wanted, dft_cca};
 
@@ -102,20 +103,14 @@ fn every_measure_on_ndarray_agrees_with_flex() {
 }
 
 #[test]
-fn every_measure_on_wgpu_agrees_with_flex() {
-    let Some(device) = wgpu() else {
-        eprintln!("skipped: no wgpu adapter");
-        return;
-    };
-    measures_agree(&device, 1e-5); // means from f32 products
+fn every_measure_on_a_gpu_agrees_with_flex() {
+    for device in gpus() {
+        measures_agree(&device, 1e-5); // means from f32 products
+    }
 }
 
 #[test]
-fn maps_on_wgpu_are_compared_as_on_flex() {
-    let Some(device) = wgpu() else {
-        eprintln!("skipped: no wgpu adapter");
-        return;
-    };
+fn maps_on_a_gpu_are_compared_as_on_flex() {
     let mean = |device: &Device| {
         let [x, y] = VIEWS.clone().map(|data| {
             let maps = Tensor::<2>::from_data(data, device).slice_dim(1, 0..16);
@@ -123,8 +118,10 @@ fn maps_on_wgpu_are_compared_as_on_flex() {
         });
         dft_cca(&x, &y).unwrap().mean
     };
-    // The same f32 numbers, transformed on the host.
-    assert!((mean(&device) - mean(&Device::flex())).abs() < 1e-10);
+    for device in gpus() {
+        // The same f32 numbers, transformed on the host.
+        assert!((mean(&device) - mean(&Device::flex())).abs() < 1e-10);
+    }
 }
 
 #[test]
@@ -134,40 +131,42 @@ fn ndarray_agrees_with_flex() {
 }
 
 #[test]
-fn wgpu_agrees_with_flex() {
-    let Some(device) = wgpu() else {
-        eprintln!("skipped: no wgpu adapter");
-        return;
-    };
-    agrees(&device, 1e-4); // f32 products
+fn a_gpu_agrees_with_flex() {
+    for device in gpus() {
+        agrees(&device, 1e-4); // f32 products
+    }
 }
 
 #[test]
-fn a_model_on_wgpu_is_recorded_and_compared_there() {
+fn a_model_on_a_gpu_is_recorded_and_compared_there() {
     use burn::nn::LinearConfig;
-    let Some(device) = wgpu() else {
-        eprintln!("skipped: no wgpu adapter");
-        return;
-    };
-    let layer = LinearConfig::new(24, 10).init(&device);
-    let x = Tensor::<2>::from_data(VIEWS[0].clone(), &device);
-    let (_, activations) = record(|| layer.forward(x.clone()).tap("layer")).unwrap();
-    let kept = activations.view("layer").unwrap();
-    assert_eq!(kept.device(), device);
-    // The layer is a linear map of x, so its span lies in that of x.
-    let found = cca(&kept, &x).unwrap();
-    assert!((found.mean - 1.0).abs() < 1e-4, "{}", found.mean); // f32 products
+    for device in gpus() {
+        let layer = LinearConfig::new(24, 10).init(&device);
+        let x = Tensor::<2>::from_data(VIEWS[0].clone(), &device);
+        let (_, activations) = record(|| layer.forward(x.clone()).tap("layer")).unwrap();
+        let kept = activations.view("layer").unwrap();
+        assert_eq!(kept.device(), device);
+        // The layer is a linear map of x, so its span lies in that of x.
+        let found = cca(&kept, &x).unwrap();
+        assert!((found.mean - 1.0).abs() < 1e-4, "{}", found.mean); // f32 products
+    }
 }
 
-/// A wgpu device, or none where there is no adapter; where one is required its lack is a failure.
-fn wgpu() -> Option<Device> {
-    let found = std::panic::catch_unwind(|| {
-        let device = Device::wgpu(Default::default());
-        let _ = Tensor::<1>::ones([1], &device).into_data();
-        device
-    });
-    if std::env::var_os("FROSTLINE_REQUIRE_WGPU").is_some() {
-        return Some(found.expect("FROSTLINE_REQUIRE_WGPU is set, so there has to be an adapter"));
+/// The GPUs that this build's features reach (`--features cifar10/cuda` adds one); where wgpu is required its
+/// lack is a failure.
+fn gpus() -> Vec<Device> {
+    let mut found = Vec::new();
+    for (name, _) in compiled_in() {
+        match device(name) {
+            Ok(device) if is_host(&device) => (),
+            Ok(device) => found.push(device),
+            Err(problem) if name == "wgpu" && required() => panic!("{problem}"),
+            Err(problem) => eprintln!("skipped: {problem}"),
+        }
     }
-    found.ok()
+    found
+}
+
+fn required() -> bool {
+    std::env::var_os("FROSTLINE_REQUIRE_WGPU").is_some()
 }

@@ -60,3 +60,11 @@ fn answering(name: &str, device: fn() -> Device) -> Result<Device, String> {
     };
     Err(format!("the device `{name}` can't be used here: {problem}"))
 }
+
+/// Whether this device computes in the host's own memory.
+pub fn is_host(device: &Device) -> bool {
+    let mut hosts = compiled_in()
+        .into_iter()
+        .filter(|(name, _)| ["flex", "ndarray"].contains(name));
+    hosts.any(|(_, host)| host() == device.clone().without_autodiff())
+}

@@ -14,6 +14,7 @@ use frostline::freeze::{Error, InputKey, PolicyConfig, PrefixCache, forget_state
 use frostline::prelude::*;
 
 use crate::data::{Augmentation, Images, Move};
+use crate::devices::is_host;
 use crate::nets::Net;
 
 /// Images in a batch that is only asked, not trained on.
@@ -32,7 +33,7 @@ pub struct Settings {
     pub seed: u64,
     /// How training images are changed at random.
     pub augment: Augmentation,
-    /// Bytes of memory for the outputs of frozen layers; none computes them again at every step.
+    /// Bytes of the device's memory for the outputs of frozen layers; none computes them again at every step.
     pub cache: Option<u64>,
     /// Test images that the probe asks at every check.
     pub probe: usize,
@@ -94,7 +95,10 @@ pub fn train<N: Net + 'static>(
         freezing = freezing.checking(evenly(checks));
     }
     if let Some(bytes) = settings.cache {
-        freezing = freezing.caching(PrefixCache::in_memory(bytes));
+        freezing = freezing.caching(match is_host(&device) {
+            true => PrefixCache::in_memory(bytes),
+            false => PrefixCache::on_device(bytes),
+        });
     }
     freezing.start(&net)?;
 

@@ -94,41 +94,62 @@ fn layers_freeze_in_the_stock_trainer_on_one_device_and_on_many() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (net, handle) = train_wrapped(folder.path(), Linear::default(), strategy);
-        let checks = handle.history().checks().to_vec();
-        let last = checks.last().unwrap();
-        assert_eq!(last.step, steps - steps % 3);
-        // The first of two blocks below the head freezes at half of all steps, the second at the end.
-        assert_eq!(last.frozen, 2);
-        let norm = &net.block1.norm;
-        assert!(!norm.training.is_enabled());
-        assert!(
-            !net.clone()
-                .train()
-                .block1
-                .linear
-                .weight
-                .val()
-                .is_require_grad()
-        );
-        let ledger = last.ledger.clone().unwrap();
-        assert!(ledger.layers[0].saved_backward > 0.0);
-
-        // What was frozen at a check is what it is at the end, running statistics included: the probe's answers
-        // are the same bit by bit.
-        let run = Run::open(folder.path().join("run")).unwrap();
-        let frozen_at = run
-            .history
-            .iter()
-            .find(|check| check.frozen == 1)
-            .unwrap()
-            .step;
-        let block1 = |step| {
-            let activations = run.activations(step, &Device::flex()).unwrap();
-            activations.view("block1").unwrap().into_data()
-        };
-        assert_eq!(block1(frozen_at), block1(last.step));
-        assert_ne!(block1(frozen_at - 3), block1(frozen_at));
+        assert_froze(&net, &handle, folder.path(), steps);
     }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn layers_freeze_under_distributed_data_parallel() {
+    use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
+    // One replica: more need more GPUs.
+    let device = Device::cuda(0).autodiff();
+    let ddp = ExecutionStrategy::ddp(
+        vec![device],
+        DistributedConfig {
+            all_reduce_op: ReduceOperation::Mean,
+        },
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let (net, handle) = train_wrapped(folder.path(), Linear::default(), Some(ddp));
+    assert_froze(&net, &handle, folder.path(), EPOCHS * STEPS_AN_EPOCH);
+}
+
+/// Asserts that the first of two blocks froze at half of the steps, and the second at the end.
+fn assert_froze(net: &Net, handle: &Handle<Net>, folder: &Path, steps: usize) {
+    let checks = handle.history().checks().to_vec();
+    let last = checks.last().unwrap();
+    assert_eq!(last.step, steps - steps % 3);
+    assert_eq!(last.frozen, 2);
+    let norm = &net.block1.norm;
+    assert!(!norm.training.is_enabled());
+    assert!(
+        !net.clone()
+            .train()
+            .block1
+            .linear
+            .weight
+            .val()
+            .is_require_grad()
+    );
+    let ledger = last.ledger.clone().unwrap();
+    assert!(ledger.layers[0].saved_backward > 0.0);
+
+    // What was frozen at a check is what it is at the end, running statistics included: the probe's answers
+    // are the same bit by bit.
+    let run = Run::open(folder.join("run")).unwrap();
+    let frozen_at = run
+        .history
+        .iter()
+        .find(|check| check.frozen == 1)
+        .unwrap()
+        .step;
+    let block1 = |step| {
+        let activations = run.activations(step, &Device::flex()).unwrap();
+        activations.view("block1").unwrap().into_data()
+    };
+    assert_eq!(block1(frozen_at), block1(last.step));
+    assert_ne!(block1(frozen_at - 3), block1(frozen_at));
 }
 
 #[test]

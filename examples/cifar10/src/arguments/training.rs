@@ -32,7 +32,7 @@ pub(crate) struct TrainingArguments {
     /// most 2 % of it
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     checks: Option<u32>,
-    /// GiB of memory for the outputs of frozen layers; with 0 they are computed again at every step
+    /// GiB of the device's memory for the outputs of frozen layers; with 0 they are computed again at every step
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(0..=4096))]
     cache: u64,
     /// The network
