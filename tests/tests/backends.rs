@@ -48,8 +48,8 @@ fn agrees(device: &Device, tolerance: f64) {
     }
 }
 
-/// Every other measure, a grid of both views, and moments in batches, against flex.
-fn measures_agree(device: &Device, tolerance: f64) {
+/// Every other measure, a grid of both views, and moments in batches, against flex. A grid projects in f32.
+fn measures_agree(device: &Device, tolerance: f64, of_a_grid: f64) {
     let found = |device: &Device| {
         let [x, y] = VIEWS
             .clone()
@@ -89,8 +89,9 @@ fn measures_agree(device: &Device, tolerance: f64) {
     };
     for ((name, found), (_, expected)) in found(device).iter().zip(found(&Device::flex())) {
         let gap = (found - expected).abs();
+        let allowed = if name == "grid" { of_a_grid } else { tolerance };
         assert!(
-            gap <= tolerance,
+            gap <= allowed,
             "{name}: {found} instead of {expected}, {gap:e}"
         );
     }
@@ -99,13 +100,14 @@ fn measures_agree(device: &Device, tolerance: f64) {
 #[test]
 #[expect(deprecated, reason = "ndarray works as long as Burn has it")]
 fn every_measure_on_ndarray_agrees_with_flex() {
-    measures_agree(&Device::ndarray(), 1e-6); // the grid's projections are in f32
+    measures_agree(&Device::ndarray(), 1e-6, 1e-6);
 }
 
 #[test]
 fn every_measure_on_a_gpu_agrees_with_flex() {
     for device in gpus() {
-        measures_agree(&device, 1e-5); // means from f32 products
+        // Means from f32 products, which tensor cores round to TF32.
+        measures_agree(&device, 1e-5, 1e-4);
     }
 }
 
