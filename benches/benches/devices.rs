@@ -103,7 +103,7 @@ fn works() -> Vec<Timed> {
         ),
         once("`svcca` of a pair, n = 10000, d = 512", pair),
         once("`dft_cca` of a pair, n = 2000, 64 channels of 16 x 16", dft),
-        once("asking the convnet about 500 images", asking),
+        once(&format!("asking the convnet about {PROBE} images"), asking),
         once("comparing its 7 layers with themselves", comparing),
     ];
     for batch in [64, 512] {
