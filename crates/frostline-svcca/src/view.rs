@@ -69,8 +69,8 @@ impl View {
     /// Like [`View::new`], but held and projected in f32: half the memory and about twice the speed.
     ///
     /// The scatter is still multiplied in f64 where the device has it, so what a variance cut keeps
-    /// stays the same; mean correlations of f32 activations move by less than 1e-6. On tensor cores Burn
-    /// rounds f32 to TF32 before it multiplies: there they moved by 1.3e-5.
+    /// stays the same; mean correlations of f32 activations move by less than 1e-6. Burn
+    /// takes f32 as TF32 on tensor cores: there, on an H100, they moved by 1.3e-5.
     pub fn single(activations: &Tensor<2>) -> Result<View, Error> {
         let activations = activations.clone().without_autodiff();
         let precision = Precision::single(&activations.device());
