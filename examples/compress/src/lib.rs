@@ -2,8 +2,7 @@
 //! their best SVCCA directions P, and what that saves where `W x` becomes `(W Pᵀ)(P x)`.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation::relu};
-use cifar10::data::Images;
+use burn::tensor::{Tensor, activation::relu};
 use cifar10::experiment::{self, Experiment, ExperimentArguments};
 use cifar10::nets::PaperNet;
 use clap::Parser;
@@ -42,9 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let experiment = arguments.experiment.begin("compress")?;
     let [net, other] = experiment.two_trained("paper", PaperNet::init)?;
     experiment.doing("finding directions");
-    let seen = experiment.seen();
-    let own = layers(&net, below(&net, &seen, &experiment.device))?;
-    let others = layers(&other, below(&other, &seen, &experiment.device))?;
+    let seen = experiment.batches(&experiment.seen());
+    let own = layers(&net, below(&net, &seen))?;
+    let others = layers(&other, below(&other, &seen))?;
     // Directions that two networks share, and those that say most about the logits.
     let (mut shared, mut logits) = (Vec::new(), Vec::new());
     for (layer, other) in own.iter().zip(&others).take(LAYERS.len()) {
@@ -53,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         shared.push(with(other)?.x.weights);
         logits.push(with(&own[LAYERS.len()])?.x.weights);
     }
-    let asked = below(&net, &experiment.asked, &experiment.device);
+    let asked = below(&net, &experiment.batches(&experiment.asked));
     let untouched = experiment.accuracy(answer(&net, asked.clone()));
     let directions = [("a second network", shared), ("the logits", logits)];
     experiment.doing("making layers smaller");
@@ -67,10 +66,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let mut table = experiment.title("the paper's convnet through fewer directions");
     table += &format!("\n\n  untouched: {:.2} %\n", 100.0 * untouched);
-    let (text, layers) = found.all_projected()?;
-    table += &text;
-    let (text, products) = found.as_products(untouched)?;
-    table += &text;
+    let (projected, layers) = found.all_projected()?;
+    let (small, products) = found.as_products(untouched)?;
+    table += &(projected + &small);
     let numbers = json!({ "untouched": untouched, "layers": layers, "products": products });
     experiment.finish(&table, numbers)
 }
@@ -79,18 +77,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 fn layers(net: &PaperNet, p2: Tensor<2>) -> Result<Vec<Tensor<2>>, Box<dyn std::error::Error>> {
     let (_, above) = record(|| answer(net, p2.clone()))?;
     let named = LAYERS[1..].iter().chain(&["logits"]);
-    let views = named
-        .map(|layer| above.view(layer))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok([vec![p2], views].concat())
+    let views: Result<Vec<_>, _> = named.map(|layer| above.view(layer)).collect();
+    Ok([vec![p2], views?].concat())
 }
 
 /// `[image, 4096]`: what fc1 sees.
-fn below(net: &PaperNet, images: &Images, device: &Device) -> Tensor<2> {
-    let order: Vec<usize> = (0..images.len()).collect();
-    let parts = order.chunks(250).map(|batch| {
-        let images = Features::new(images.batch(batch, device).0);
-        net.run(0..7, images).tensor::<4>().flatten(1, 3)
+fn below(net: &PaperNet, images: &[Tensor<4>]) -> Tensor<2> {
+    let parts = images.iter().map(|batch| {
+        let p2 = net.run(0..7, Features::new(batch.clone()));
+        p2.tensor::<4>().flatten(1, 3)
     });
     Tensor::cat(parts.collect(), 0)
 }
@@ -118,10 +113,8 @@ impl Found<'_> {
 
     /// All five layers at a share of their directions at once: their counts, and the accuracy.
     fn all_projected(&self) -> Result<(String, Value), Box<dyn std::error::Error>> {
-        let mut table = format!(
-            "\n  {} projected, all at once\n  directions against   at most   kept                            accuracy\n",
-            LAYERS.join(", ")
-        );
+        let mut table = format!("\n  {} projected, all at once\n", LAYERS.join(", "));
+        table += "  directions against   at most   kept                            accuracy\n";
         let mut rows = Vec::new();
         for (against, directions) in &self.directions {
             let mut before = Vec::new();
@@ -161,9 +154,8 @@ impl Found<'_> {
         let by_share = SHARES.map(|share| most.map(|most| ((share * most as f64) as usize).max(1)));
         let by_class = AGAINST_LOGITS.map(|k| [k, k]);
         let (mut lines, mut rows) = (Vec::new(), Vec::new());
-        for ((against, directions), counts) in
-            self.directions.iter().zip([&by_share[..], &by_class])
-        {
+        let by = [&by_share[..], &by_class];
+        for ((against, directions), counts) in self.directions.iter().zip(by) {
             let mut points = Vec::new();
             for wanted in counts {
                 let fc1 = LowRankLinear::of(&net.fc1, &self.onto(0, directions, wanted[0])?)?;
@@ -181,15 +173,12 @@ impl Found<'_> {
                     "  {against:<18} {p2:>4}, {bn3:>3} {x:>10.1} % {y:>8.2} % {time:>6.2}\n"
                 );
                 rows.push(json!({ "against": against, "directions": kept, "parameters": share, "accuracy": reached, "time": time }));
-                points.push(TradeOffPoint {
-                    says: Some(format!("{p2} directions of p2, {bn3} of bn3")),
-                    ..TradeOffPoint::at(x, y)
-                });
+                let mut point = TradeOffPoint::at(x, y);
+                point.says = Some(format!("{p2} directions of p2, {bn3} of bn3"));
+                points.push(point);
             }
-            lines.push(TradeOffLine {
-                name: format!("directions against {against}"),
-                points,
-            });
+            let name = format!("directions against {against}");
+            lines.push(TradeOffLine { name, points });
         }
         table += "  time: of fc1 to the logits, as a share of the untouched layers', median of 9 pairs in turn\n";
         let title = "fc1 and fc2 through fewer directions of their inputs";
