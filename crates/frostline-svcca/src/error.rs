@@ -47,8 +47,10 @@ pub enum Error {
     },
     /// A tensor that holds no maps.
     #[error(
-        "a tensor of shape {shape:?} holds no maps: a layer of maps is [sample, channel, height, width], \
-         one of sequences [sample, channel, length]"
+        "a tensor of shape {shape:?} holds no maps [sample, channel, height, width]. A sequence's height is 1, and whether \
+         three axes are [sample, channel, place] or [sample, token, neuron] isn't guessed: reshape the one to \
+         [sample, channel, 1, place], and swap the last axes of the other before (an activation whose axes are named \
+         gives its `.maps()`)"
     )]
     NotMaps {
         /// Shape of the tensor.
