@@ -83,16 +83,14 @@ pub enum Error {
     },
     /// A mask that doesn't fit a layer.
     #[error(
-        "layer `{name}` has {samples} samples and the places {places:?}, but the mask is {mask:?}, [sample, token]; a mask \
+        "layer `{name}` is {places:?}, [sample, place..], but the mask is {mask:?}, [sample, token]; a mask \
          holds a value for each token of each sample. If the places of this layer are not the tokens, leave it out \
          by `.unmasked(\"{name}\")`"
     )]
     TokensDiffer {
         /// The layer's name.
         name: String,
-        /// Its samples.
-        samples: usize,
-        /// The lengths of its axes of places.
+        /// Its samples, and the lengths of its axes of places.
         places: Vec<usize>,
         /// The shape of the mask.
         mask: [usize; 2],
@@ -119,8 +117,8 @@ pub enum Error {
     },
     /// A tap whose first axis is not the samples.
     #[error(
-        "layer `{name}` has shape {shape:?} in batch {batch} of the probe, but the batch has {samples} samples ({source_of}); \
-         the samples must be the first axis of every tap{advice}"
+        "layer `{name}` has shape {shape:?} in batch {batch} of the probe, whose number of samples is {samples} \
+         ({source_of}); the samples must be the first axis of every tap{advice}"
     )]
     SamplesDiffer {
         /// The layer's name.
@@ -147,8 +145,10 @@ pub enum Error {
         /// The layers, comma separated.
         layers: String,
     },
-    /// Not a mask, or not a number of samples, for each batch.
-    #[error("the probe has {batches} batches but {given} {what}; give one for each batch")]
+    /// More or fewer masks, or numbers of samples, than the probe has batches.
+    #[error(
+        "the number of the probe's batches is {batches}, but that of {what} is {given}; give one for each batch"
+    )]
     BatchesDiffer {
         /// Batches of the probe.
         batches: usize,

@@ -29,8 +29,7 @@ impl Maps<'_> {
         {
             return Err(Error::TokensDiffer {
                 name: shape.name,
-                samples: shape.samples,
-                places: shape.places,
+                places: [&[shape.samples], &*shape.places].concat(),
                 mask: [real.samples(), real.tokens()],
             });
         }

@@ -246,7 +246,7 @@ impl<M: Module> Probe<M> {
             activations = activations.with_axes(axes);
         }
         if let Some(masks) = &self.masks {
-            self.one_each(masks.of_batches.len(), "masks")?;
+            self.one_each(masks.of_batches.len(), "its masks")?;
             let real = RealTokens::of(&masks.of_batches[batch], masks.real, batch)?;
             activations = activations.with_real_tokens(real, &self.unmasked)?;
         }

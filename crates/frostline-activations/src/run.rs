@@ -210,7 +210,12 @@ impl Run {
     /// The probe's activations at one checkpoint, every tap a view `[sample, neuron]`.
     /// Errors: `Checkpoint` for a missing or truncated file, with its name.
     pub fn activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
-        run_folder::read_checkpoint(&run_folder::checkpoint_path(&self.path, step), device)
+        let path = run_folder::checkpoint_path(&self.path, step);
+        let activations = run_folder::read_checkpoint(&path, device)?;
+        Ok(match self.info.probe.inputs {
+            Some(inputs) => activations.of_inputs(inputs),
+            None => activations,
+        })
     }
 }
 

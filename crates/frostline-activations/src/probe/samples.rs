@@ -85,7 +85,7 @@ impl<M: Module> Probe<M> {
 
     fn known(&self, batch: usize, activations: &Activations) -> Result<Known, Error> {
         if let Some(samples) = &self.samples {
-            self.one_each(samples.len(), "numbers of samples")?;
+            self.one_each(samples.len(), "the numbers of samples")?;
             let (samples, from) = (samples[batch], "as the probe was given them".to_string());
             return Ok(Known { samples, from });
         }
