@@ -108,6 +108,30 @@ impl<M: Module> Probe<M> {
         let _chosen_before = self.layout.set(layout);
     }
 
+    /// The layout in which the activations of such a model are kept from now on: the one that was chosen, or else the one
+    /// that [`Layout::enough`] names, for which the first batch is evaluated.
+    ///
+    /// # Errors
+    /// As for [`activations`](Self::activations).
+    pub fn settle_layout(&self, model: &M) -> Result<Layout, Error> {
+        match self.kept_layout() {
+            Some(layout) => Ok(layout),
+            None => {
+                let (first, samples) = self.batch(&model.valid(), 0)?;
+                self.settled(&first, samples)
+            }
+        }
+    }
+
+    fn settled(&self, first: &Activations, samples: usize) -> Result<Layout, Error> {
+        if let Some(layout) = self.kept_layout() {
+            return Ok(layout);
+        }
+        let shapes = layer_shapes(first)?;
+        let inputs = self.inputs(samples);
+        Ok(*self.layout.get_or_init(|| Layout::enough(&shapes, inputs)))
+    }
+
     /// What the axes of all layers mean whose axes were not named at their tap.
     ///
     /// [`Axes::Tokens`] is for taps of three axes alone: those of more are channels first, unless they are named by
@@ -175,14 +199,7 @@ impl<M: Module> Probe<M> {
     pub fn activations(&self, model: &M) -> Result<Activations, Error> {
         let model = model.valid();
         let (first, mut inputs) = self.batch(&model, 0)?;
-        let layout = match self.kept_layout() {
-            Some(layout) => layout,
-            None => {
-                let shapes = layer_shapes(&first)?;
-                let inputs = self.inputs(inputs);
-                *self.layout.get_or_init(|| Layout::enough(&shapes, inputs))
-            }
-        };
+        let layout = self.settled(&first, inputs)?;
         let views = |activations: &Activations, first_input| -> Result<Vec<Tensor<2>>, Error> {
             let layers = activations.iter();
             layers

@@ -100,6 +100,94 @@ fn a_signal_in_half_precision_is_as_similar_as_its_values_are() {
     }
 }
 
+/// A run of a convolution of 64 channels over 40 series in this folder, its model saved.
+fn conv_run(
+    folder: &std::path::Path,
+    layout: Option<Layout>,
+) -> (FreezeTraining<WideNet>, WideNet) {
+    let device = Device::flex().autodiff();
+    device.seed(3);
+    let net = WideNet {
+        conv: Conv1dConfig::new(2, 64, 3).init(&device),
+        head: LinearConfig::new(64, 3).init(&device),
+    };
+    let series = normal([40, 2, 34], 1).cast(DType::F32);
+    let forward = |net: &WideNet, x| {
+        let maps = net.conv.forward(x).tap_as("conv", Axes::ChannelsFirst);
+        let means = maps.mean_dim(2).squeeze_dim::<2>(2);
+        net.head.forward(means).tap("head")
+    };
+    let probe = Probe::new(vec![series], forward);
+    let probe = layout.into_iter().fold(probe, Probe::layout);
+    let layers = Layers::of(&net).unwrap();
+    let freezing = FreezeTraining::new(layers, probe, Never, Length::steps(4))
+        .measured_by(Measure::Cka(frostline::svcca::Bias::Biased))
+        .checking(CheckpointSchedule::EverySteps(2))
+        .going_on_in(folder);
+    (freezing, net)
+}
+
+#[derive(Module, Debug)]
+struct WideNet {
+    conv: Conv1d,
+    head: Linear,
+}
+
+#[test]
+fn a_run_keeps_the_layout_with_which_it_began() {
+    let pooled = Layout::Pooled(Pooled {
+        grid: [1, 1, 16],
+        places: 16,
+        seed: 0,
+    });
+    for (began, keeps, rows) in [
+        (None, pooled, 640),
+        (Some(Layout::ChannelMeans), Layout::ChannelMeans, 40),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let (mut first, net) = conv_run(temp.path(), began);
+        first.start(&net).unwrap();
+        first.note_saved(&net, 0).unwrap();
+        drop(first);
+        let run = Run::open(temp.path()).unwrap();
+        assert_eq!(run.info.probe.layout, keeps);
+        assert_eq!(
+            (run.info.probe.samples, run.info.probe.inputs),
+            (rows, Some(40))
+        );
+        let views = run.activations(0, &Device::flex()).unwrap();
+        assert_eq!(views.inputs(), Some(40));
+        assert_eq!(views.view("head").unwrap().dims(), [rows, 3]);
+
+        // A folder of before inputs were written down.
+        let file = temp.path().join("run.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let old = text.replace(",\n    \"inputs\": 40", "");
+        assert_ne!(old, text);
+        std::fs::write(&file, old).unwrap();
+
+        let (mut second, _) = conv_run(temp.path(), None);
+        let (net, step) = second.resume(net).unwrap().unwrap();
+        assert_eq!(step, 0);
+        for step in 1..=4 {
+            second.after_step(net.clone(), step).unwrap();
+        }
+        let run = Run::open(temp.path()).unwrap();
+        assert_eq!((run.info.probe.layout, run.history.len()), (keeps, 3));
+        for check in &run.history[1..] {
+            assert!(
+                check
+                    .similarity
+                    .iter()
+                    .all(|s| s.is_some_and(|s| s > 0.999_999))
+            );
+        }
+        let (mut other, _) = conv_run(temp.path(), Some(Layout::Positions));
+        let error = other.resume(net).unwrap_err().to_string();
+        assert!(error.contains("its probe is"), "{error}");
+    }
+}
+
 /// A classifier of sentences: its head reads each token, its answer the first.
 #[derive(Module, Debug)]
 struct Classifier {
