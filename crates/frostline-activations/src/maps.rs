@@ -145,18 +145,23 @@ fn accumulating(values: Tensor<6>) -> Tensor<6> {
 
 /// The mean along an axis, which stays as one of length 1.
 fn mean(values: Tensor<6>, axis: usize) -> Tensor<6> {
+    match values.dims()[axis] {
+        1 => values,
+        length => sum(values, axis) / length as f64,
+    }
+}
+
+/// The sum along an axis, which stays as one of length 1.
+fn sum(values: Tensor<6>, axis: usize) -> Tensor<6> {
     let mut shape = values.dims();
     let [before, after] = [&shape[..axis], &shape[axis + 1..]].map(|axes| axes.iter().product());
     let length = std::mem::replace(&mut shape[axis], 1);
-    if length == 1 {
-        return values;
-    }
     // Backends are fast along the last axis, which one of length 1 behind it would hide.
     match after {
-        1 => values.reshape([before, length]).mean_dim(1).reshape(shape),
+        1 => values.reshape([before, length]).sum_dim(1).reshape(shape),
         _ => {
             let values: Tensor<3> = values.reshape([before, length, after]);
-            values.mean_dim(1).reshape(shape)
+            values.sum_dim(1).reshape(shape)
         }
     }
 }
@@ -169,6 +174,5 @@ fn weighted(values: Tensor<6>, real: &RealTokens, weights: Vec<f64>) -> Tensor<6
     let weights = Tensor::<6>::from_data(TensorData::new(weights, over), (&device, values.dtype()));
     // What an attention makes of padding may be NaN, which no weight takes away.
     let values = values.mask_fill(padding.expand(shape), 0.0);
-    let tokens = real.tokens() as f64;
-    mean(values * weights, PLACES[2]) * tokens
+    sum(values * weights, PLACES[2])
 }

@@ -404,6 +404,22 @@ fn positions_of_padded_tokens_are_refused_and_masks_without_padding_change_nothi
 }
 
 #[test]
+fn padding_may_stand_before_the_tokens_too() {
+    let (x, padding) = padded(&LENGTHS, 9, 0);
+    let forward = |x: Tensor<3>| x.tap_as("tokens", Axes::Tokens);
+    let behind = probe(vec![x.clone()], forward).padding([padding.clone()]);
+    let before = probe(vec![x.flip([1])], forward).padding([padding.flip([1])]);
+    let [behind, before] = [behind, before].map(|probe| {
+        let means = probe.layout(Layout::ChannelMeans).activations(&net());
+        rows(&means.unwrap(), "tokens")
+    });
+    for (behind, before) in behind.iter().flatten().zip(before.iter().flatten()) {
+        // Sums of at most six values below 6, in f32.
+        assert!((behind - before).abs() < 1e-6, "{behind} {before}");
+    }
+}
+
+#[test]
 fn a_mask_the_other_way_round_is_given_as_real_tokens() {
     let (x, padding) = padded(&LENGTHS, 8, 0);
     let forward = |x: Tensor<3>| x.tap_as("tokens", Axes::Tokens);
