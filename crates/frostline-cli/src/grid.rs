@@ -2,13 +2,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use frostline::activations::{ArrayFile, Run};
+use frostline::activations::{ArrayArchive, Run};
 use frostline::report::{Heatmap, heatmap, similarity_colours};
 use frostline::svcca::{Grid, Measure, Prepared, Wanted};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
+use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons, left_out};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -103,18 +103,26 @@ impl Layers {
                 path.display()
             )));
         }
-        let names = ArrayFile::names(path)?;
-        bar.set_length(names.len() as u64);
+        let mut archive = ArrayArchive::open(path)?;
+        bar.set_length(archive.entries().len() as u64);
+        let mut names = Vec::new();
         let mut prepared = Vec::new();
         let mut held = Vec::new();
         let mut size = 0;
-        for (done, name) in names.iter().enumerate() {
-            let tensor = PathBuf::from(format!("{}:{name}", path.display()));
-            let mut file = LayerFile::open(&tensor, options.axes, options.neurons)?;
+        for at in 0..archive.entries().len() {
+            let entry = &archive.entries()[at];
+            let name = entry.name().to_string();
+            if let Some(reason) = left_out(entry) {
+                eprintln!("warning: {} is left out: {reason}", name.escape_debug());
+                continue;
+            }
+            let tensor = format!("{}:{name}", path.display());
+            let array = archive.array(at)?;
+            let mut file = LayerFile::of(array, tensor, options.axes, options.neurons)?;
             if file.size() > IN_MEMORY {
                 return Err(Failure::Data(format!(
-                    "{} is larger than {} GiB; compare it alone, which reads it in blocks",
-                    tensor.display(),
+                    "{}:{name} is larger than {} GiB; compare it alone, which reads it in blocks",
+                    path.display(),
                     IN_MEMORY >> 30
                 )));
             }
@@ -127,7 +135,8 @@ impl Layers {
             size += file.size();
             let samples = file.samples();
             held.push(file.view(0..samples)?);
-            bar.set_position(done as u64);
+            names.push(name);
+            bar.set_position(at as u64);
         }
         prepared.extend(options.measure.prepare_all(&held));
         Ok(Layers {
