@@ -119,24 +119,32 @@ impl Layers {
             let tensor = format!("{}:{name}", path.display());
             let array = archive.array(at)?;
             let mut file = LayerFile::of(array, tensor, options.axes, options.neurons)?;
-            if file.size() > IN_MEMORY {
-                return Err(Failure::Data(format!(
-                    "{}:{name} is larger than {} GiB; compare it alone, which reads it in blocks",
-                    path.display(),
+            if file.memory() > IN_MEMORY {
+                eprintln!(
+                    "warning: {} is left out: it takes more than {} GiB of memory; compare it alone, which \
+                     reads it in blocks",
+                    name.escape_debug(),
                     IN_MEMORY >> 30
-                )));
+                );
+                continue;
             }
             // What a layer keeps is smaller than the layer, so they are not all held at once.
-            if size + file.size() > IN_MEMORY {
+            if size + file.memory() > IN_MEMORY {
                 prepared.extend(options.measure.prepare_all(&held));
                 held.clear();
                 size = 0;
             }
-            size += file.size();
+            size += file.memory();
             let samples = file.samples();
             held.push(file.view(0..samples)?);
             names.push(name);
             bar.set_position(at as u64);
+        }
+        if names.is_empty() {
+            return Err(Failure::Data(format!(
+                "{} holds no layer to compare",
+                path.display()
+            )));
         }
         prepared.extend(options.measure.prepare_all(&held));
         Ok(Layers {
