@@ -41,7 +41,7 @@ mod schedule;
 mod tap;
 
 pub use activations::{Activation, Activations};
-pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use axes::{Axes, LayerShape};
 pub use error::Error;
 pub use layout::{Layout, Pooled};
