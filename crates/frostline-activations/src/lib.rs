@@ -39,7 +39,7 @@ mod schedule;
 mod tap;
 
 pub use activations::{Activation, Activations};
-pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use aside::write_aside;
 pub use error::Error;
 pub use layout::Layout;

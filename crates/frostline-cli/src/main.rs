@@ -4,6 +4,7 @@ mod compare;
 mod failure;
 mod grid;
 mod layer_file;
+mod layer_names;
 mod out;
 mod outputs;
 mod replay;
@@ -75,6 +76,10 @@ cka, cka_biased, procrustes, r2, pls.")]
         /// Take this checkpoint of B
         #[arg(long, value_name = "STEP")]
         step_b: Option<usize>,
+        /// Compare these layers only: names, or patterns with * for any characters and ? for one. A name or pattern may be
+        /// of A or of B alone
+        #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+        layers: Vec<String>,
         #[command(flatten)]
         maps: Maps,
         /// Print JSON
@@ -205,6 +210,7 @@ fn run(command: Command) -> Result<(), Failure> {
             measure,
             step,
             step_b,
+            layers,
             maps,
             json,
             svg,
@@ -214,6 +220,7 @@ fn run(command: Command) -> Result<(), Failure> {
             &grid::Options {
                 measure,
                 steps: [step, step_b],
+                layers,
                 axes: maps.layout,
                 neurons: maps.neurons,
                 json,

@@ -43,6 +43,7 @@ mod error;
 mod front;
 mod fronts;
 mod heatmap;
+mod home;
 mod legend;
 mod page;
 mod page_curves;
