@@ -151,7 +151,9 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     for measure in Measure::ALL {
         let mut similarities = found.similarities.iter();
         let similarity = similarities.find(|similarity| similarity.measure == measure);
-        let number = |value: Option<f64>, digits| value.map_or("-".to_string(), |value| fixed(value, digits));
+        let number = |value: Option<f64>, digits| {
+            value.map_or("-".to_string(), |value| fixed(value, digits))
+        };
         rows.push([
             measure.to_string(),
             similarity.map_or("n/a".to_string(), |found| fixed(found.value, 6)),
@@ -207,10 +209,12 @@ fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
     let note = match measure {
         Measure::Svcca(Cut::Variance(_)) => found.svcca.as_ref().map(kept),
         Measure::Svcca(Cut::SingularValues(_)) => found.svcca_singular_values.as_ref().map(kept),
-        Measure::CCA => found
-            .cca
-            .as_ref()
-            .map(|cca| format!("noise alone gives no correlation above {}", fixed(cca.chance.edge, 3))),
+        Measure::CCA => found.cca.as_ref().map(|cca| {
+            format!(
+                "noise alone gives no correlation above {}",
+                fixed(cca.chance.edge, 3)
+            )
+        }),
         Measure::Procrustes => found
             .procrustes
             .map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6))),

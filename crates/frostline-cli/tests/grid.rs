@@ -13,17 +13,18 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Waves, as many as there are samples and neurons; another seed makes others.
-fn waves(shape: [usize; 2], seed: usize) -> Vec<u8> {
-    let [samples, neurons] = shape;
-    let value = |at: usize| {
-        let (sample, neuron) = (at / neurons, at % neurons);
-        let phase = (sample * (neuron + 3) * 7 + seed * sample * sample) as f32;
-        (phase * 0.37).sin() + 0.1 * neuron as f32
+/// Noise, as many values as there are samples and neurons; another seed makes other noise.
+fn noise(shape: [usize; 2], seed: u32) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut value = || {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / u32::MAX as f32 - 0.5
     };
-    (0..samples * neurons)
-        .flat_map(|at| value(at).to_le_bytes())
-        .collect()
+    let values = (0..shape[0] * shape[1]).map(|_| value());
+    values.flat_map(f32::to_le_bytes).collect()
 }
 
 /// A tensor's name, type, shape and bytes.
@@ -39,8 +40,8 @@ fn save(path: &Path, tensors: &[Stored]) {
     fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-fn layer(name: &'static str, shape: [usize; 2], seed: usize) -> Stored {
-    (name, Dtype::F32, shape.to_vec(), waves(shape, seed))
+fn layer(name: &'static str, shape: [usize; 2], seed: u32) -> Stored {
+    (name, Dtype::F32, shape.to_vec(), noise(shape, seed))
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn every_value_comes_with_its_chance_level_and_what_makes_it_less_believable() {
     let temp = tempfile::tempdir().unwrap();
     // Six neurons of which the last never varies, for 30 samples: fewer than ten a direction.
     let shape = [30, 6];
-    let mut dead = waves(shape, 5);
+    let mut dead = noise(shape, 5);
     for sample in 0..30 {
         dead[(sample * 6 + 5) * 4..][..4].copy_from_slice(&1.0f32.to_le_bytes());
     }
@@ -220,7 +221,7 @@ fn every_value_comes_with_its_chance_level_and_what_makes_it_less_believable() {
 
     let output = frostline(&both, temp.path());
     let (table, said) = (text(&output.stdout), text(&output.stderr));
-    assert!(table.contains('~'), "independent waves are marked: {table}");
+    assert!(table.contains('~'), "unrelated layers are marked: {table}");
     // One line a layer, and one for all pairs that have few samples.
     assert_eq!(
         said.matches("1 neuron of conv1 never varies").count(),
