@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use frostline_activations::{Activations, Check, Status};
-use frostline_svcca::{Prepared, View, Warning};
+use frostline_svcca::{Prepared, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
@@ -188,12 +188,20 @@ impl<M: Module> FreezeTraining<M> {
                 (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
                 (_, Err(error)) => Some(Err(error)),
             };
-            let told: Vec<String> = match &compared {
-                None => Vec::new(),
-                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
-                Some(Err(error)) => vec![error.to_string()],
-            };
-            warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
+            let before = format!("{name} at the check before");
+            match &compared {
+                None => {}
+                Some(Ok(compared)) => warnings.extend(compared.warnings.iter().map(|warning| {
+                    let told = warning.named(&before, name);
+                    match warning.side() {
+                        Some(_) => told,
+                        None => format!("{name}: {told}"),
+                    }
+                })),
+                Some(Err(error)) => {
+                    warnings.push(format!("{name}: {}", error.named(&before, name)));
+                }
+            }
             similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
         }
         Ok((similarity, warnings))
