@@ -37,7 +37,11 @@ pub(crate) enum Neurons {
 }
 
 /// The memory that layers may take while they are compared, in bytes; larger ones are read in blocks.
-pub(crate) const IN_MEMORY: u64 = 2 << 30;
+pub(crate) const IN_MEMORY: u64 = 4 << 30;
+
+/// The memory that comparing takes for each value of a view, in bytes: 17 to 19 were measured of more
+/// samples than neurons, 29 of fewer.
+const COMPARED: u64 = 32;
 
 /// A layer's activations in a file, read by samples.
 pub(crate) struct LayerFile<R = File> {
@@ -108,18 +112,33 @@ impl<R: Read + Seek> LayerFile<R> {
         self.file.samples()
     }
 
-    /// Bytes of all values as f64.
-    pub(crate) fn size(&self) -> u64 {
-        8 * self.values()
+    /// The bytes of memory that comparing its view with another takes for it.
+    pub(crate) fn memory(&self) -> u64 {
+        match (self.map_axes(), self.neurons) {
+            // The maps are read before their means are taken.
+            (Some(_), Neurons::Means) => {
+                let means = self.samples() as u64 * self.neurons();
+                self.maps_memory()
+                    .saturating_add(COMPARED.saturating_mul(means))
+            }
+            _ => COMPARED.saturating_mul(self.values()),
+        }
     }
 
+    /// The bytes of memory that its maps take in DFT-CCA: as they are read, and once more.
+    pub(crate) fn maps_memory(&self) -> u64 {
+        let width = if self.file.is_double() { 8 } else { 4 };
+        (2_u64 * width).saturating_mul(self.values())
+    }
+
+    /// Bytes of one sample while it is read.
+    pub(crate) fn sample_size(&self) -> u64 {
+        8 * self.values() / self.samples() as u64
+    }
+
+    /// How many values the file has; an eighth of 2^64 at most, since they lie in it.
     fn values(&self) -> u64 {
         self.file.shape().iter().map(|axis| *axis as u64).product()
-    }
-
-    /// Bytes of one sample as f64.
-    pub(crate) fn sample_size(&self) -> u64 {
-        self.size() / self.samples() as u64
     }
 
     /// Neurons of its view.

@@ -25,6 +25,7 @@ pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
         probe: ProbeInfo {
             samples: 120,
             layout: Layout::default(),
+            inputs: None,
         },
         policy: if freeze { "linear(0, 1)" } else { "never" }.to_string(),
         measure: Measure::default().to_string(),
