@@ -4,17 +4,22 @@ mod compare;
 mod failure;
 mod grid;
 mod layer_file;
+mod layer_names;
+mod out;
+mod outputs;
 mod replay;
 mod report;
-mod write_files;
+mod runs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
+use frostline::report::escaped;
 use frostline::svcca::Measure;
 
+use failure::Failure;
 use layer_file::{Axes, Neurons};
 
 /// See how a network's layers converge: compare recorded layers, draw recorded training runs
@@ -58,9 +63,14 @@ Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
   frostline grid runs/cifar10/ordinary runs/cifar10/freeze
   frostline grid runs/freeze runs/freeze --step 0 --svg dynamics.svg
   frostline grid a.safetensors b.safetensors --measure cka --json
+  frostline grid a.npz b.npz --layers 'conv*' --layers head
 
 Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
-cka, cka_biased, procrustes, r2, pls.")]
+cka, cka_biased, procrustes, r2, pls. A ~ behind a value says that unrelated layers may give it; --json has
+the chance level, the value freed of it and the warnings of each pair. Arrays that are no layers, such as
+labels, are left out unless --layers names them.
+
+Exit codes: 1 for data that can't be read or compared or a picture that can't be written, 2 for bad usage.")]
     Grid {
         /// Rows: a run folder (its last checkpoint), or a file of layers (.npz, safetensors, .pt, .pth)
         a: PathBuf,
@@ -75,6 +85,10 @@ cka, cka_biased, procrustes, r2, pls.")]
         /// Take this checkpoint of B
         #[arg(long, value_name = "STEP")]
         step_b: Option<usize>,
+        /// Compare these layers only: names, or patterns with * for any characters and ? for one. A name or pattern may be
+        /// of A or of B alone
+        #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+        layers: Vec<String>,
         #[command(flatten)]
         maps: Maps,
         /// Print JSON
@@ -93,7 +107,8 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline report runs/* --json        what was run and how it ended, for machines
 
 Tables: runs.csv with the settings as columns, checks.csv, layers.csv, and panes.csv, where row_layer is a
-layer during training and column_layer one at the end. A cell is empty where nothing is known. TensorBoard
+layer during training and column_layer one at the end. A cell is empty where nothing is known; a text that a
+spreadsheet would take for a formula has an apostrophe in front. TensorBoard
 gets scalars; its wall time is the run's seconds of training and measuring from the start of 1970, as a run
 folder knows no date. Folders are made, and files of the same names replaced.
 
@@ -131,9 +146,10 @@ thaw_on_lr_drop(10, converged), dry_run(linear).
 
 Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
 none. What is saved is a share of the training's computation: that of backward, and with a cache for
-the outputs of frozen layers that of their forward too. Measuring is not taken off.
+the outputs of frozen layers that of their forward too. Measuring is not taken off. A policy that decides by
+what a run didn't record is left out and named.
 
-Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 for bad usage.")]
+Exit codes: 1 for a run that can't be read or lacks what all policies decide by, 2 for bad usage.")]
     Replay {
         /// Run folders: each has run.json and history.jsonl
         #[arg(required = true, value_name = "RUN")]
@@ -164,7 +180,32 @@ struct Maps {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        // Help or the version, which are results.
+        Err(shown) if !shown.use_stderr() => out::print(&if out::in_colour() {
+            shown.render().ansi().to_string()
+        } else {
+            shown.render().to_string()
+        }),
+        Err(wrong) => {
+            let message = wrong.render().to_string();
+            let lines: Vec<_> = message.trim_end().lines().map(escaped).collect();
+            out::tell(&lines.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Compare { x, y, maps, json } => compare::compare(
             &x,
             &y,
@@ -180,6 +221,7 @@ fn main() -> ExitCode {
             measure,
             step,
             step_b,
+            layers,
             maps,
             json,
             svg,
@@ -189,6 +231,7 @@ fn main() -> ExitCode {
             &grid::Options {
                 measure,
                 steps: [step, step_b],
+                layers,
                 axes: maps.layout,
                 neurons: maps.neurons,
                 json,
@@ -217,12 +260,5 @@ fn main() -> ExitCode {
             policies,
             json,
         } => replay::replay(&runs, &policies, json),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(failure.code())
-        }
     }
 }
