@@ -17,7 +17,7 @@
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
 //! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
-//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
+//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.
@@ -28,6 +28,7 @@ mod error;
 mod layout;
 mod ledger;
 mod listening;
+mod metrics;
 mod probe;
 mod record;
 mod replacing;
@@ -41,6 +42,7 @@ pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use error::Error;
 pub use layout::Layout;
 pub use ledger::{LayerFlops, Ledger, StepTime};
+pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use probe::Probe;
 pub use record::record;
 pub use replacing::replacing;

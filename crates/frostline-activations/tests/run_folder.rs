@@ -27,6 +27,7 @@ fn info() -> RunInfo {
         device: "flex".into(),
         versions: Versions::default(),
         settings: [("batch".to_string(), "64".to_string())].into(),
+        began: None,
         outcome: None,
     }
 }

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cpu_time::ProcessTime;
 
@@ -83,4 +83,10 @@ impl Clock {
         self.processor_since = ProcessTime::now();
         lap
     }
+}
+
+/// The wall-clock time, in seconds since the start of 1970 (UTC).
+pub(crate) fn wall_seconds() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }

@@ -94,6 +94,7 @@ fn made_up_run(
             ("batch".into(), "64".into()),
             ("images".into(), "10,000".into()),
         ]),
+        began: None,
         outcome: None,
     };
     let mut folder = RunFolder::create(path, info)?;

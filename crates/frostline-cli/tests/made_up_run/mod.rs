@@ -33,6 +33,7 @@ pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
         device: "none".to_string(),
         versions: Versions::default(),
         settings: BTreeMap::from([("batch".to_string(), "64".to_string())]),
+        began: None,
         outcome: None,
     };
     let mut run = RunFolder::create(folder, info).unwrap();

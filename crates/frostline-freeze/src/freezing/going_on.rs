@@ -29,7 +29,8 @@ impl<M: Module> FreezeTraining<M> {
         self.loaded(&model);
         let activations = self.look(&model)?;
         let device = activations.iter().next().map(|layer| layer.device());
-        let (folder, checks) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
+        self.name_after_folder();
+        let (folder, checks, metrics) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
         for check in checks {
             self.history.push(check);
         }
@@ -41,7 +42,10 @@ impl<M: Module> FreezeTraining<M> {
             last.cpu_seconds.unwrap_or_default(),
         ]);
         let ledger = last.ledger.unwrap_or_default();
+        let events = self.event_file(saved.step + 1)?;
         self.go(Some(folder), due, clock, saved.told, ledger);
+        let going = self.going.as_mut().expect("made above");
+        (going.events, going.metrics) = (events, metrics);
         if let (Some(device), false) = (device, self.history.checks().is_empty()) {
             let before = Run::open(&path)?.activations(last.step, &device)?;
             let names: Vec<String> = self.layers.names().map(str::to_string).collect();
