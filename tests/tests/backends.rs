@@ -1,9 +1,10 @@
 //! The same numbers on every backend, within the tolerances of the reference table.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use cifar10::devices::{compiled_in, device, is_host};
+use cifar10::devices::{self, Adapter, OpenDevice};
 use frostline::prelude::*;
 use frostline::svcca::{Grid, Wanted, dft_cca};
 
@@ -105,26 +106,26 @@ fn every_measure_on_ndarray_agrees_with_flex() {
 
 #[test]
 fn every_measure_on_a_gpu_agrees_with_flex() {
-    for (name, device) in gpus() {
+    on_each_gpu(|device, adapter| {
         // Means from f32 products; CUDA's tensor cores take f32 as TF32.
-        let of_a_grid = if name == "cuda" { 1e-4 } else { 1e-5 };
-        measures_agree(&device, 1e-5, of_a_grid);
-    }
+        let of_a_grid = if adapter.device == "cuda" { 1e-4 } else { 1e-5 };
+        measures_agree(device, 1e-5, of_a_grid);
+    });
 }
 
 #[test]
 fn maps_on_a_gpu_are_compared_as_on_flex() {
-    let mean = |device: &Device| {
+    fn mean(device: &Device) -> f64 {
         let [x, y] = VIEWS.clone().map(|data| {
             let maps = Tensor::<2>::from_data(data, device).slice_dim(1, 0..16);
             maps.reshape([150, 4, 4, 4])
         });
         dft_cca(&x, &y).unwrap().mean
-    };
-    for (_, device) in gpus() {
-        // The same f32 numbers, transformed on the host.
-        assert!((mean(&device) - mean(&Device::flex())).abs() < 1e-10);
     }
+    on_each_gpu(|device, _| {
+        // The same f32 numbers, transformed on the host.
+        assert!((mean(device) - mean(&Device::flex())).abs() < 1e-10);
+    });
 }
 
 #[test]
@@ -135,39 +136,43 @@ fn ndarray_agrees_with_flex() {
 
 #[test]
 fn a_gpu_agrees_with_flex() {
-    for (_, device) in gpus() {
-        agrees(&device, 1e-4); // f32 products
-    }
+    on_each_gpu(|device, _| agrees(device, 1e-4)); // f32 products
 }
 
 #[test]
 fn a_model_on_a_gpu_is_recorded_and_compared_there() {
     use burn::nn::LinearConfig;
-    for (_, device) in gpus() {
-        let layer = LinearConfig::new(24, 10).init(&device);
-        let x = Tensor::<2>::from_data(VIEWS[0].clone(), &device);
+    on_each_gpu(|device, _| {
+        let layer = LinearConfig::new(24, 10).init(device);
+        let x = Tensor::<2>::from_data(VIEWS[0].clone(), device);
         let (_, activations) = record(|| layer.forward(x.clone()).tap("layer")).unwrap();
         let kept = activations.view("layer").unwrap();
-        assert_eq!(kept.device(), device);
+        assert_eq!(&kept.device(), device);
         // The layer is a linear map of x, so its span lies in that of x.
         let found = cca(&kept, &x).unwrap();
         assert!((found.mean - 1.0).abs() < 1e-4, "{}", found.mean); // f32 products
-    }
+    });
 }
 
-/// The GPUs that this build's features reach (`--features cifar10/cuda` adds one); where wgpu is required its
-/// lack is a failure.
-fn gpus() -> Vec<(&'static str, Device)> {
-    let mut found = Vec::new();
-    for (name, _) in compiled_in() {
-        match device(name) {
-            Ok(device) if is_host(&device) => (),
-            Ok(device) => found.push((name, device)),
+/// How long one test may compute on one device, debug builds on a busy processor included.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Tests every GPU that this build's features reach (`--features cifar10/cuda` adds one), and says which they are; where
+/// wgpu is required its lack is a failure. A device that stops answering fails the test by its name.
+fn on_each_gpu(test: fn(&Device, &Adapter)) {
+    for name in devices::compiled_in() {
+        match devices::open(name) {
+            Ok(found) if devices::is_host(&found.device) => (),
+            Ok(OpenDevice { device, adapter }) => {
+                eprintln!("device: {adapter}");
+                let named = adapter.clone();
+                let done = devices::within(LIMIT, &named, move || test(&device, &adapter));
+                done.unwrap_or_else(|silent| panic!("{silent}"));
+            }
             Err(problem) if name == "wgpu" && required() => panic!("{problem}"),
             Err(problem) => eprintln!("skipped: {problem}"),
         }
     }
-    found
 }
 
 fn required() -> bool {

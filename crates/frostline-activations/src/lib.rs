@@ -19,11 +19,13 @@
 //! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
+//! - [`write_aside`] writes a file whole or not at all.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.
 
 mod activations;
 mod array_file;
+mod aside;
 mod error;
 mod layout;
 mod ledger;
@@ -39,6 +41,7 @@ mod tap;
 
 pub use activations::{Activation, Activations};
 pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use aside::write_aside;
 pub use error::Error;
 pub use layout::Layout;
 pub use ledger::{LayerFlops, Ledger, StepTime};

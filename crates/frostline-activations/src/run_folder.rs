@@ -7,7 +7,10 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Activation, Activations, Check, Error, Metrics, MetricsPoint, Outcome, Run, RunInfo};
+use crate::{
+    Activation, Activations, Check, Error, Metrics, MetricsPoint, Outcome, Run, RunInfo,
+    write_aside,
+};
 
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
@@ -97,8 +100,8 @@ impl RunFolder {
     ) -> Result<Self, Error> {
         let checkpoints = path.join(CHECKPOINTS);
         std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        write_aside(&path, HISTORY, &lines(history))?;
-        write_aside(&path, METRICS, &lines(metrics))?;
+        write_file(&path, HISTORY, &lines(history))?;
+        write_file(&path, METRICS, &lines(metrics))?;
         Self::opened(path, info)
     }
 
@@ -158,7 +161,7 @@ impl RunFolder {
     pub fn keep_metrics(&mut self, metrics: &Metrics, thinned: bool) -> Result<(), Error> {
         let path = self.path.join(METRICS);
         if thinned {
-            write_aside(&self.path, METRICS, &lines(metrics.points()))?;
+            write_file(&self.path, METRICS, &lines(metrics.points()))?;
             // The file that was open has been replaced.
             self.metrics = appended_to(&path)?;
         } else if let Some(latest) = metrics.points().last() {
@@ -206,7 +209,7 @@ impl RunFolder {
         let mut json =
             serde_json::to_vec_pretty(&self.info).expect("run info has only strings and numbers");
         json.push(b'\n');
-        write_aside(&self.path, RUN, &json)
+        write_file(&self.path, RUN, &json)
     }
 }
 
@@ -250,11 +253,9 @@ fn appended_to(path: &Path) -> Result<File, Error> {
     file.map_err(io(path))
 }
 
-/// Writes a file of the folder so that a reader sees the old one or the new one.
-fn write_aside(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let (path, aside) = (folder.join(name), folder.join(format!(".{name}.tmp")));
-    std::fs::write(&aside, bytes).map_err(io(&aside))?;
-    std::fs::rename(&aside, &path).map_err(io(&path))
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let path = folder.join(name);
+    write_aside(&path, bytes).map_err(io(&path))
 }
 
 pub(crate) fn checkpoint_path(folder: &Path, step: usize) -> PathBuf {

@@ -1,14 +1,15 @@
-use std::io::IsTerminal;
 use std::path::Path;
+
+use frostline::report::{aligned, escaped, fixed};
 
 use frostline::svcca::{
     Chance, Comparison, Correlations, Cut, DftCca, Error, Moments, Pair, View, Warning, dft_cca,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
+use crate::out;
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -42,18 +43,14 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
                 measure: "dft_cca".to_string(),
                 reason,
             }),
-            Err(usage) => return Err(usage),
+            Err(other) => return Err(other),
         }
     }
     if options.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report(&found, dft.as_ref()))?
-        );
+        out::print_json(&report(&found, dft.as_ref()))
     } else {
-        print(&found, dft.as_ref());
+        out::print(&text(&found, dft.as_ref()))
     }
-    Ok(())
 }
 
 /// The fields that machines read.
@@ -116,10 +113,8 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
         )));
     }
     let rows = (BLOCK / x.sample_size().max(y.sample_size())).max(1) as usize;
-    let bar = ProgressBar::new(samples as u64).with_style(
-        ProgressStyle::with_template("reading {bar:30} {pos}/{len} samples, {eta} left")
-            .expect("the template is a constant"),
-    );
+    let bar = out::bar("reading {bar:30} {pos}/{len} samples, {eta} left");
+    bar.set_length(samples as u64);
     let mut moments = Moments::new();
     for start in (0..samples).step_by(rows) {
         let block = start..samples.min(start + rows);
@@ -142,73 +137,78 @@ fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftCca, Fail
     Ok(dft_cca(&x.maps(all.clone())?, &y.maps(all)?)?)
 }
 
-fn print(found: &Comparison, dft: Option<&DftCca>) {
+/// The table for people.
+fn text(found: &Comparison, dft: Option<&DftCca>) -> String {
     let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
-    println!(
-        "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n",
-        found.samples
-    );
-    let line = |name: &str, value: Option<f64>, note: Option<String>| {
-        let value = value.map_or("-".to_string(), |value| format!("{value:.6}"));
-        let line = format!("{name:<24}{value:>10}  {}", note.unwrap_or_default());
-        println!("{}", line.trim_end());
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut line = |name: &str, value: Option<f64>, note: Option<String>| {
+        let value = value.map_or("-".to_string(), |value| fixed(value, 6));
+        rows.push(vec![name.to_string(), value, note.unwrap_or_default()]);
     };
-    let cut = |name: &str, found: Option<&Correlations>| {
-        let kept = |found: &Correlations| {
-            let [x, y] = found.kept;
-            format!("{x} and {y} directions kept")
-        };
+    let kept = |found: &Correlations| {
+        let [x, y] = found.kept;
+        format!("{x} and {y} directions kept")
+    };
+    let svcca = [
+        ("svcca", found.svcca.as_ref()),
+        (
+            "svcca_singular_values",
+            found.svcca_singular_values.as_ref(),
+        ),
+    ];
+    for (name, found) in svcca {
         line(name, found.map(|found| found.mean), found.map(kept));
-    };
-    cut("svcca", found.svcca.as_ref());
-    cut(
-        "svcca_singular_values",
-        found.svcca_singular_values.as_ref(),
-    );
+    }
     let cca = found.cca.as_ref();
     let noise = cca.map(|cca| {
         let Chance { mean_rho, edge, .. } = cca.chance;
         format!("noise alone: {mean_rho:.3}, at most {edge:.3}")
     });
     line("cca", cca.map(|cca| cca.mean), noise);
-    if let Some(real) = cca.map(Correlations::real_directions) {
-        println!(
-            "{:<24}{real:>10}  directions correlate beyond chance",
-            "bartlett"
-        );
-    }
     let pwcca = found.pwcca.as_ref();
-    let sides = pwcca.map(|pwcca| format!("{:.6} by x, {:.6} by y", pwcca.x, pwcca.y));
+    let sides =
+        pwcca.map(|pwcca| format!("{} by x, {} by y", fixed(pwcca.x, 6), fixed(pwcca.y, 6)));
     line("pwcca", pwcca.map(|pwcca| pwcca.default), sides);
-    let biased = format!("{:.6} biased", found.cka.biased);
+    let biased = format!("{} biased", fixed(found.cka.biased, 6));
     line("cka", found.cka.debiased, Some(biased));
     let procrustes = found.procrustes;
-    let angle = procrustes.map(|procrustes| format!("{:.6} rad", procrustes.angular));
+    let angle = procrustes.map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6)));
     line(
         "procrustes",
         procrustes.map(|procrustes| procrustes.cosine),
         angle,
     );
-    let other = format!("of y from x; {:.6} of x from y", found.r2.x_from_y);
+    let other = format!("of y from x; {} of x from y", fixed(found.r2.x_from_y, 6));
     line("r2", Some(found.r2.y_from_x), Some(other));
     let [of_x, of_y] = found.participation_ratio;
-    println!(
-        "{:<24}{of_x:>10.3}  of x; {of_y:.3} of y",
-        "participation_ratio"
+    line(
+        "participation_ratio",
+        Some(of_x),
+        Some(format!("of x; {of_y:.3} of y")),
     );
     if let Some(dft) = dft {
         let [height, width] = dft.frequencies;
         let grid = format!("over {height} x {width} frequencies");
         line("dft_cca", Some(dft.mean), Some(grid));
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (bold, plain) = if colour {
+    if let Some(real) = cca.map(Correlations::real_directions) {
+        let note = "directions correlate beyond chance".to_string();
+        rows.push(vec!["bartlett".to_string(), real.to_string(), note]);
+    }
+    let mut text = format!(
+        "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n\n{}",
+        found.samples,
+        aligned(&rows, &[1])
+    );
+    let (bold, plain) = if out::in_colour() {
         ("\x1b[1m", "\x1b[0m")
     } else {
         ("", "")
     };
     for warning in &found.warnings {
-        println!("\n{bold}warning:{plain} {warning}");
+        let warning = warning.to_string();
+        text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warning));
     }
+    text
 }

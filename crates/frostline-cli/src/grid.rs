@@ -1,14 +1,15 @@
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use frostline::activations::{ArrayFile, Run};
-use frostline::report::{Heatmap, heatmap, similarity_colours};
+use frostline::activations::ArrayFile;
+use frostline::report::{Heatmap, aligned, escaped, fixed, heatmap};
 use frostline::svcca::{Grid, Measure, Prepared, Wanted};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::failure::Failure;
 use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
+use crate::outputs::{refuse_inputs, write_file};
+use crate::{out, runs};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -30,10 +31,10 @@ struct Layers {
 
 /// Prints every layer of `a` against every layer of `b`.
 pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure> {
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
-            .expect("the template is a constant"),
-    );
+    if let Some(svg) = &options.svg {
+        refuse_inputs(svg, &[a, b])?;
+    }
+    let bar = out::bar("{msg} {bar:30} {pos}/{len}");
     let rows = Layers::read(a, options.steps[0], options, &bar)?;
     let columns = Layers::read(b, options.steps[1], options, &bar)?;
     bar.set_message("comparing");
@@ -62,8 +63,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
             columns: (short(b), columns.names.clone()),
             values: values.clone(),
         })?;
-        std::fs::write(svg, picture)
-            .map_err(|error| Failure::Data(format!("{}: {error}", svg.display())))?;
+        write_file(svg, picture.as_bytes())?;
     }
     if options.json {
         let report = serde_json::json!({
@@ -73,16 +73,14 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
             "values": values,
             "problems": problems,
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print(&rows.names, &columns.names, &values);
-        for problem in &problems {
-            eprintln!("warning: {problem}");
-        }
-        if let Some(svg) = &options.svg {
-            println!("picture: {}", svg.display());
-        }
+        return out::print_json(&report);
     }
+    let mut text = text(&rows.names, &columns.names, &values);
+    if let Some(svg) = &options.svg {
+        text += &format!("picture: {}\n", escaped(&svg.display().to_string()));
+    }
+    out::print(&text)?;
+    problems.iter().for_each(out::warn);
     Ok(())
 }
 
@@ -93,7 +91,7 @@ impl Layers {
         options: &Options,
         bar: &ProgressBar,
     ) -> Result<Layers, Failure> {
-        bar.set_message(format!("reading {}", path.display()));
+        bar.set_message(format!("reading {}", escaped(&path.display().to_string())));
         if path.is_dir() {
             return Layers::of_run(path, step, options);
         }
@@ -138,10 +136,8 @@ impl Layers {
     }
 
     fn of_run(path: &Path, step: Option<usize>, options: &Options) -> Result<Layers, Failure> {
-        let run = Run::open(path)?;
-        for problem in &run.problems {
-            eprintln!("warning: {problem}");
-        }
+        let run = runs::open(path, "grid")?;
+        run.problems.iter().for_each(out::warn);
         let checkpoints = run.checkpoints();
         let step = match step {
             Some(step) if checkpoints.contains(&step) => step,
@@ -197,40 +193,14 @@ fn problems(rows: &[String], columns: &[String], found: &Grid) -> Vec<String> {
 }
 
 /// A table with one column a layer, coloured on a terminal.
-fn print(rows: &[String], columns: &[String], values: &[Vec<Option<f64>>]) {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let first = rows
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let width = columns
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(6);
-    print!("{:first$}", "");
-    for column in columns {
-        print!("  {column:>width$}");
-    }
-    println!();
+fn text(rows: &[String], columns: &[String], values: &[Vec<Option<f64>>]) -> String {
+    let mut table = vec![vec![String::new()]];
+    table[0].extend(columns.iter().cloned());
     for (row, values) in rows.iter().zip(values) {
-        print!("{row:first$}");
-        for value in values {
-            // No "-0.000".
-            let value = value.map(|value| if value.abs() < 5e-4 { 0.0 } else { value });
-            match value {
-                None => print!("  {:>width$}", "-"),
-                Some(value) if colour => {
-                    let [[r, g, b], [ir, ig, ib]] = similarity_colours(value);
-                    print!(
-                        "  \x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{value:>width$.3}\x1b[0m"
-                    );
-                }
-                Some(value) => print!("  {value:>width$.3}"),
-            }
-        }
-        println!();
+        let values = values.iter();
+        let cells = values.map(|value| value.map_or("-".to_string(), |value| fixed(value, 3)));
+        table.push(std::iter::once(row.clone()).chain(cells).collect());
     }
+    let right: Vec<usize> = (1..=columns.len()).collect();
+    aligned(&table, &right)
 }

@@ -4,17 +4,21 @@ mod compare;
 mod failure;
 mod grid;
 mod layer_file;
+mod out;
+mod outputs;
 mod replay;
 mod report;
-mod write_files;
+mod runs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
+use frostline::report::escaped;
 use frostline::svcca::Measure;
 
+use failure::Failure;
 use layer_file::{Axes, Neurons};
 
 /// See how a network's layers converge: compare recorded layers, draw recorded training runs
@@ -160,7 +164,32 @@ struct Maps {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        // Help or the version, which are results.
+        Err(shown) if !shown.use_stderr() => out::print(&if out::in_colour() {
+            shown.render().ansi().to_string()
+        } else {
+            shown.render().to_string()
+        }),
+        Err(wrong) => {
+            let message = wrong.render().to_string();
+            let lines: Vec<_> = message.trim_end().lines().map(escaped).collect();
+            out::tell(&lines.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Compare { x, y, maps, json } => compare::compare(
             &x,
             &y,
@@ -213,12 +242,5 @@ fn main() -> ExitCode {
             policies,
             json,
         } => replay::replay(&runs, &policies, json),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(failure.code())
-        }
     }
 }

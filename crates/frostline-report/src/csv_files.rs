@@ -17,8 +17,10 @@ use crate::{Error, LayerCurve, RunPictures};
 ///   input up, `flops` are from the start of training to that check, `frozen` is from that check on;
 /// - `panes.csv`: a row a run, step, layer during training (`row_layer`) and layer at the end.
 ///
-/// A cell is empty where a number is not known or not finite. Errors: `PaneShape` and `OutOfRange`, for
-/// panes that can't be drawn either.
+/// A cell is empty where a number is not known or not finite. A text that a spreadsheet would take for a formula, since it
+/// begins with `=`, `+`, `-`, `@` or blanks before one of them, and is no number, has an apostrophe in front.
+///
+/// Errors: `PaneShape` and `OutOfRange`, for panes that can't be drawn either.
 pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     for pane in runs.iter().flat_map(|pictures| &pictures.panes) {
         check(pane)?;
@@ -66,10 +68,12 @@ where
 {
     const IN_MEMORY: &str = "a table in memory with rows of one length takes every cell";
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns).expect(IN_MEMORY);
-    for row in rows {
-        writer.write_record(row).expect(IN_MEMORY);
-    }
+    let mut write = |row: R| {
+        let cells = row.into_iter().map(no_formula);
+        writer.write_record(cells).expect(IN_MEMORY);
+    };
+    write(columns);
+    rows.into_iter().for_each(write);
     ReportFile {
         name: name.to_string(),
         content: writer.into_inner().expect(IN_MEMORY),
@@ -358,6 +362,18 @@ fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 5]> {
         }
     }
     rows
+}
+
+/// The cell, as text where a spreadsheet would take it for a formula.
+fn no_formula(cell: String) -> String {
+    // The last four are those that stand for the first four where letters are as wide as they are high.
+    const STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let first_written = cell.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    let is_number = cell.parse::<f64>().is_ok_and(f64::is_finite);
+    match first_written.starts_with(STARTS) && !is_number {
+        true => format!("'{cell}"),
+        false => cell,
+    }
 }
 
 /// With every digit that tells it from its neighbours; nothing where it is not known or not finite.

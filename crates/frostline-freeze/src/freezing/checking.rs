@@ -1,4 +1,5 @@
 use burn::module::Module;
+use burn::tensor::Device;
 use frostline_activations::{Activations, Check, Status};
 use frostline_svcca::{Prepared, View, Warning};
 
@@ -39,7 +40,7 @@ impl<M: Module> FreezeTraining<M> {
         let rows = activations.iter().map(|layer| layer.shape()[0]);
         self.info.probe.samples = rows.max().unwrap_or(0);
         if self.info.device.is_empty() {
-            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
+            let devices: Vec<String> = model.devices().iter().map(named).collect();
             self.info.device = devices.join(", ");
         }
         match &self.info.forward_flops {
@@ -233,4 +234,13 @@ impl<M: Module> FreezeTraining<M> {
             kept: kept.unwrap_or_default(),
         }
     }
+}
+
+/// The device as the run folder names it, with the card behind it where there is one.
+fn named(device: &Device) -> String {
+    #[cfg(feature = "gpu")]
+    if let Some(identity) = device.identity() {
+        return format!("{} ({device:?})", identity.name);
+    }
+    format!("{device:?}")
 }
