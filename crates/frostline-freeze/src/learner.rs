@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::{Interrupter, TrainStep};
-use frostline_activations::{Outcome, Status};
+use frostline_activations::{Metrics, Outcome, Status};
 
 pub use metrics::{FreezeMetric, FreezeMetrics};
 pub use numbered::Numbered;
@@ -137,6 +137,11 @@ impl<M: Module + TrainStep> Handle<M> {
     /// What every check saw so far.
     pub fn history(&self) -> History {
         lock(&self.0.within).training.history().clone()
+    }
+
+    /// What every step and every validation reported so far; none before the first step.
+    pub fn reported(&self) -> Option<Metrics> {
+        lock(&self.0.within).training.metrics().cloned()
     }
 
     /// Ends the run when the trainer has returned, and writes how it ended to the run folder: finished when
