@@ -244,10 +244,10 @@ const FROZEN: Quantity = Quantity {
     smooth: false,
 };
 
-/// Points of a curve on the page at most; the files have them all.
-const DRAWN: usize = 200;
-/// Points of a curve that say their values under the pointer, about.
-const SAYING: usize = 30;
+/// Points of all curves of a picture at most, and of one curve; the tables have them all.
+const DRAWN: (usize, usize) = (600, 200);
+/// The same of the points that say their values under the pointer, about.
+const SAYING: (usize, usize) = (72, 30);
 /// A curve of fewer points needs no smoothing.
 const SMOOTHED: usize = 40;
 
@@ -262,11 +262,13 @@ impl Quantity {
         let longest = runs.iter().map(|run| run.info.length.steps).max();
         let window = WINDOW * longest.unwrap_or(0) as f64;
         let names = run_names(runs);
+        let each = |(all, one): (usize, usize)| (all / runs.len().max(1)).clamp(1, one);
+        let (most, saying) = (each(DRAWN), each(SAYING));
         let curve = |(index, (run, name)): (usize, (&&Run, &String))| {
-            let samples = self.samples(run);
-            let every = samples.len().div_ceil(SAYING);
+            let samples = self.samples(run, most);
+            let every = samples.len().div_ceil(saying);
             let points = samples.iter().enumerate().map(|(place, sample)| {
-                let says = match samples.len() <= 2 * SAYING || place.is_multiple_of(every) {
+                let says = match samples.len() <= 2 * saying || place.is_multiple_of(every) {
                     true => self.says(name, sample),
                     false => String::new(),
                 };
@@ -279,9 +281,13 @@ impl Quantity {
             });
             Curve {
                 pieces: pieces(points),
-                band: band(&samples, against),
+                // What is not smoothed has no noise to show.
+                band: match self.smooth {
+                    true => band(&samples, against),
+                    false => Vec::new(),
+                },
                 smooth: match self.smooth {
-                    true => self.smoothed(run, against, window),
+                    true => self.smoothed(run, against, (window, most)),
                     false => Vec::new(),
                 },
                 ..Curve::named(&legend_name(run, name), colour::run(index))
@@ -290,8 +296,8 @@ impl Quantity {
         runs.iter().zip(&names).enumerate().map(curve).collect()
     }
 
-    /// What a run recorded of it: its metrics, and before they begin its checks.
-    fn samples(&self, run: &Run) -> Vec<Sample> {
+    /// What a run recorded of it: its metrics, `most` points of them, and before they begin its checks.
+    fn samples(&self, run: &Run, most: usize) -> Vec<Sample> {
         let points = run.metrics.points();
         let first = points.first().map_or(usize::MAX, |point| point.step);
         let before = run.history.iter().filter(|check| check.step < first);
@@ -312,7 +318,7 @@ impl Quantity {
             let value = (self.of_point)(&place)?;
             Some(Sample { place, value })
         };
-        let reported = thinned(points, DRAWN).into_iter().filter_map(of_point);
+        let reported = thinned(points, most).into_iter().filter_map(of_point);
         checked.chain(reported).collect()
     }
 
@@ -329,7 +335,12 @@ impl Quantity {
         )
     }
 
-    fn smoothed(&self, run: &Run, against: Against, window: f64) -> Vec<Vec<Point>> {
+    fn smoothed(
+        &self,
+        run: &Run,
+        against: Against,
+        (window, most): (f64, usize),
+    ) -> Vec<Vec<Point>> {
         let reported = run.metrics.trained();
         let reported: Vec<(&MetricsPoint, Spread)> = reported
             .filter_map(|point| Some((point, (self.of_point)(point)?)))
@@ -342,7 +353,7 @@ impl Quantity {
             .map(|(_, value)| (value.mean, value.count as f64))
             .collect();
         let smoothed = smoothed(&means, window);
-        let every = reported.len().div_ceil(DRAWN);
+        let every = reported.len().div_ceil(most);
         let last = reported.len() - 1;
         let points = reported.iter().zip(smoothed).enumerate();
         pieces(
