@@ -220,12 +220,12 @@ impl<M: Module + TrainStep> Shared<M> {
         let Some(test) = self.served.take_test() else {
             return;
         };
+        within.training.goes_on();
         let step = within.observed;
         let kept = test.map(|test| within.training.tested(step, test));
         if let Some(Err(error)) = kept {
             within.fail(error);
         }
-        within.training.goes_on();
     }
 
     /// Observes a step, unless another replica has done so, and gives how many layers are frozen after it.
