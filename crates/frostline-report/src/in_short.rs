@@ -27,8 +27,8 @@ pub(crate) fn in_short(runs: &[&Run], names: &[String]) -> String {
             _ => "No layer was frozen in any run on this page.".to_string(),
         });
     }
-    let sentences: Vec<String> = sentences.iter().map(|text| escape(text)).collect();
-    format!("<p class=\"short\">{}</p>\n", sentences.join("<br>\n"))
+    let paragraph = |text: &String| format!("<p class=\"short\">{}</p>\n", escape(text));
+    sentences.iter().map(paragraph).collect()
 }
 
 struct Told<'a> {
@@ -50,8 +50,12 @@ impl<'a> Told<'a> {
     fn sentence(&self, all: &[Told]) -> String {
         let what = self.what_froze();
         if !self.finished() {
-            let outcome = self.summary.outcome();
-            return format!("{what}; it is {outcome}, so it is not compared with an ordinary run.");
+            let how = match self.summary.status {
+                None => "it has no end yet".to_string(),
+                Some(Status::Diverged) => format!("it {}", self.summary.outcome()),
+                Some(_) => format!("it was {}", self.summary.outcome()),
+            };
+            return format!("{what}; {how}, so it is not compared with an ordinary run.");
         }
         let Some(ordinary) = self.ordinary(all) else {
             return format!(

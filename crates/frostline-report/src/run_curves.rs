@@ -91,7 +91,12 @@ pub fn learning_rate(runs: &[&Run], against: Against) -> Result<String, Error> {
     let Some((low, high)) = bounds(values(&curves)) else {
         return Err(nothing(&LEARNING_RATE, against));
     };
-    let y = Axis::linear(LEARNING_RATE.axis, (low.min(0.0), high), Unit::Number);
+    // A little more, so that no line lies on the frame.
+    let y = Axis::linear(
+        LEARNING_RATE.axis,
+        (low.min(0.0), 1.05 * high),
+        Unit::Number,
+    );
     Ok(plot(&LEARNING_RATE, runs, against, y, curves))
 }
 

@@ -311,9 +311,13 @@ fn the_page_says_so_where_there_is_nothing_to_compare_with() {
     stopped.info.outcome = outcome(Status::Interrupted, 60);
     let sentence = first_sentence(&[ordinary(), stopped]);
     assert!(
-        sentence.contains("it is interrupted at step 100 of 100"),
+        sentence.contains("it was interrupted at step 100 of 100"),
         "{sentence}"
     );
+    let mut going = freezing(0.8, 30.0);
+    going.info.outcome = None;
+    let sentence = first_sentence(&[ordinary(), going]);
+    assert!(sentence.contains("; it has no end yet, so"), "{sentence}");
 }
 
 #[test]

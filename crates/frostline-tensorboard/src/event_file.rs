@@ -116,3 +116,74 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
     move |source| Error::Io { path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use frostline_activations::Spread;
+
+    use super::*;
+
+    fn point(step: usize) -> MetricsPoint {
+        MetricsPoint {
+            step,
+            steps: 1,
+            loss: Spread::of(step as f64),
+            ..MetricsPoint::default()
+        }
+    }
+
+    /// How many records a file has.
+    fn records(path: &Path) -> usize {
+        let bytes = std::fs::read(path).unwrap();
+        let (mut rest, mut count) = (bytes.as_slice(), 0);
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+            rest = &rest[12 + length + 4..];
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_a_file_of_its_own_that_is_read_after_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |from| EventFile::begin(folder.path().join("logs"), 1.7e9, from).unwrap();
+        let names = [begin(0), begin(41)].map(|events| {
+            assert_eq!(
+                records(events.path()),
+                2,
+                "the version, and where it begins"
+            );
+            events.path().file_name().unwrap().to_owned()
+        });
+        assert_eq!(names[0], "events.out.tfevents.1700000000.frostline");
+        assert!(names[0] < names[1], "{names:?}");
+    }
+
+    #[test]
+    fn steps_of_a_long_run_are_written_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = EventFile::begin(folder.path(), 0.0, 0).unwrap();
+        let before = records(events.path());
+        for step in 1..=10 {
+            events.add(&point(step), 4).unwrap();
+        }
+        assert_eq!(records(events.path()) - before, 2);
+        events.flush().unwrap();
+        events.flush().unwrap();
+        assert_eq!(
+            records(events.path()) - before,
+            3,
+            "nothing is lost at the end"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        std::fs::write(&taken, "a file").unwrap();
+        let error = EventFile::begin(&taken, 0.0, 0).unwrap_err().to_string();
+        assert!(error.contains("taken"), "{error}");
+    }
+}
