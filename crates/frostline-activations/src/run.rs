@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -294,11 +294,14 @@ fn read_metrics(
     /// No point is as long as this.
     const LONGEST: u64 = 1 << 16;
     let path = folder.join(METRICS);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Metrics::default()),
-        Err(error) => return Err(run_folder::io(&path)(error)),
-    };
+    if !path.is_file() {
+        // Reading a pipe would wait for ever.
+        if path.exists() {
+            problems.push(format!("{} is no file", path.display()));
+        }
+        return Ok(Metrics::default());
+    }
+    let file = File::open(&path).map_err(run_folder::io(&path))?;
     let (mut reader, mut metrics) = (BufReader::new(file), Metrics::default());
     for line in 1.. {
         let mut text = Vec::new();

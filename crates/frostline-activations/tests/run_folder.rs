@@ -288,6 +288,14 @@ fn a_folder_without_metrics_is_read_as_before() {
     assert_eq!((run.history.len(), run.metrics.points().len()), (3, 0));
     assert_eq!(run.info.began, None);
     assert!(run.problems.is_empty(), "{:?}", run.problems);
+    // What can't be read as lines is said.
+    std::fs::create_dir(temp.path().join("metrics.jsonl")).unwrap();
+    let run = Run::open(temp.path()).unwrap();
+    assert!(
+        run.problems[0].ends_with("metrics.jsonl is no file"),
+        "{:?}",
+        run.problems
+    );
 }
 
 #[test]

@@ -66,9 +66,9 @@ pub(crate) fn compared_curves(pictures: &[RunPictures<'_>]) -> Result<String, Er
             "Test accuracy",
             &captioned(
                 &accuracies,
-                "Higher is better; dots are tests during training, as recorded, not smoothed; a ring is the final \
-                 accuracy, which may be of more samples. Training time leaves measuring and testing out, operations \
-                 have measuring in them."
+                "Higher is better; dots are tests during training, as recorded, not smoothed, but for means of neighbours \
+                 where there are hundreds; a ring is the final accuracy, which may be of more samples. Training time leaves \
+                 measuring and testing out, operations have measuring in them."
             )
         ),
     );
