@@ -16,7 +16,7 @@
 //! - [`Tap`] and [`scope`] name the layers; off, a tap is one relaxed atomic load.
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
-//! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
+//! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
 //! - [`write_aside`] writes a file whole or not at all.
@@ -26,12 +26,16 @@
 mod activations;
 mod array_file;
 mod aside;
+mod axes;
 mod error;
 mod layout;
 mod ledger;
 mod listening;
+mod maps;
 mod metrics;
+mod pattern;
 mod probe;
+mod real_tokens;
 mod record;
 mod replacing;
 mod run;
@@ -40,13 +44,15 @@ mod schedule;
 mod tap;
 
 pub use activations::{Activation, Activations};
-pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use aside::write_aside;
+pub use axes::{Axes, LayerShape};
 pub use error::Error;
-pub use layout::Layout;
+pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, StepTime};
 pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use probe::Probe;
+use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;
 pub use run::{Check, FORMAT_VERSION, Outcome, ProbeInfo, Run, RunInfo, Status, Versions};

@@ -3,7 +3,8 @@ use std::path::Path;
 use frostline::report::{aligned, escaped, fixed};
 
 use frostline::svcca::{
-    Chance, Comparison, Correlations, Cut, DftCca, Error, Moments, Pair, View, Warning, dft_cca,
+    Chance, Comparison, Correlations, Cut, DftCca, Error, Measure, Moments, Pair, View, Warning,
+    dft_cca,
 };
 use serde_json::{Value, json};
 
@@ -23,33 +24,36 @@ const BLOCK: u64 = 64 << 20;
 
 /// Prints every measure between the layers in two files.
 pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failure> {
+    let names = [x, y].map(|path| path.display().to_string());
     let mut x = LayerFile::open(x, options.axes, options.neurons)?;
     let mut y = LayerFile::open(y, options.axes, options.neurons)?;
     if x.samples() != y.samples() {
         let (x, y) = (x.samples(), y.samples());
-        return Err(Error::SampleMismatch { x, y }.into());
+        let mismatch = Error::SampleMismatch { x, y };
+        return Err(Failure::Data(mismatch.named(&names[0], &names[1])));
     }
-    let held = x.size() + y.size() <= IN_MEMORY;
-    let mut found = if held {
+    let mut found = if x.memory().saturating_add(y.memory()) <= IN_MEMORY {
         in_memory(&mut x, &mut y)?
     } else {
         in_blocks(&mut x, &mut y)?
     };
     let mut dft = None;
     if x.has_maps() && y.has_maps() {
-        match maps(&mut x, &mut y, held) {
+        match maps(&mut x, &mut y) {
             Ok(compared) => dft = Some(compared),
-            Err(Failure::Data(reason)) => found.warnings.push(Warning::Undefined {
-                measure: "dft_cca".to_string(),
-                reason,
-            }),
+            Err(Failure::Data(reason)) => {
+                let measure = "dft_cca".to_string();
+                let undefined = Warning::Undefined { measure, reason };
+                found.warnings.push(undefined.into());
+            }
             Err(other) => return Err(other),
         }
     }
     if options.json {
         out::print_json(&report(&found, dft.as_ref()))
     } else {
-        out::print(&text(&found, dft.as_ref()))
+        let names = names.each_ref().map(String::as_str);
+        out::print(&text(&found, dft.as_ref(), names))
     }
 }
 
@@ -88,27 +92,29 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
             let rows = rows.map(|row| row.iter().copied().collect::<Vec<f64>>());
             json!({"mean": dft.mean, "mean_per_frequency": rows.collect::<Vec<_>>()})
         }),
+        "similarities": found.similarities,
         "warnings": found.warnings,
     })
 }
 
 fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let all = 0..x.samples();
-    let (of_x, of_y) = (x.view(all.clone())?, y.view(all)?);
-    let of_x = View::new(&of_x).map_err(|error| x.told(error))?;
-    let of_y = View::new(&of_y).map_err(|error| y.told(error))?;
+    // What was read is dropped with its view: a layer is held once.
+    let of_x = View::new(&x.view(all.clone())?).map_err(|error| x.told(error))?;
+    let of_y = View::new(&y.view(all)?).map_err(|error| y.told(error))?;
     Ok(Pair::of(&of_x, &of_y)?.compare()?)
 }
 
 /// From moments, which don't grow with the samples.
 fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let samples = x.samples();
-    // Moments are as wide and as high as both layers together.
+    // Moments are as wide and as high as both layers together; comparing them takes about four times
+    // as much.
     let neurons = x.neurons() + y.neurons();
-    if neurons.saturating_mul(neurons) > IN_MEMORY / 8 {
+    if neurons.saturating_mul(neurons) > IN_MEMORY / (4 * 8) {
         return Err(Failure::Data(format!(
-            "both layers together are larger than {0} GiB, and the moments of their {neurons} neurons would \
-             be too: compare fewer samples, or with --neurons means",
+            "comparing both layers takes more than {0} GiB of memory, and comparing the moments of their \
+             {neurons} neurons would too: compare fewer samples, or with --neurons means",
             IN_MEMORY >> 30
         )));
     }
@@ -126,10 +132,10 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
     Ok(moments.pair(0, 1)?.compare()?)
 }
 
-fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftCca, Failure> {
-    if !held {
+fn maps(x: &mut LayerFile, y: &mut LayerFile) -> Result<DftCca, Failure> {
+    if x.maps_memory().saturating_add(y.maps_memory()) > IN_MEMORY {
         return Err(Failure::Data(format!(
-            "its planes are held in memory, and the layers are larger than {} GiB",
+            "its planes are held in memory, and the layers take more than {} GiB of it",
             IN_MEMORY >> 30
         )));
     }
@@ -137,69 +143,46 @@ fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftCca, Fail
     Ok(dft_cca(&x.maps(all.clone())?, &y.maps(all)?)?)
 }
 
-/// The table for people.
-fn text(found: &Comparison, dft: Option<&DftCca>) -> String {
+/// The table for people. `x` and `y` are the layers' names.
+fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut line = |name: &str, value: Option<f64>, note: Option<String>| {
-        let value = value.map_or("-".to_string(), |value| fixed(value, 6));
-        rows.push(vec![name.to_string(), value, note.unwrap_or_default()]);
-    };
-    let kept = |found: &Correlations| {
-        let [x, y] = found.kept;
-        format!("{x} and {y} directions kept")
-    };
-    let svcca = [
-        ("svcca", found.svcca.as_ref()),
-        (
-            "svcca_singular_values",
-            found.svcca_singular_values.as_ref(),
-        ),
-    ];
-    for (name, found) in svcca {
-        line(name, found.map(|found| found.mean), found.map(kept));
+    let mut rows = vec![["measure", "value", "chance", "corrected", ""].map(String::from)];
+    for measure in Measure::ALL {
+        let mut similarities = found.similarities.iter();
+        let similarity = similarities.find(|similarity| similarity.measure == measure);
+        let number = |value: Option<f64>, digits| {
+            value.map_or("-".to_string(), |value| fixed(value, digits))
+        };
+        rows.push([
+            measure.to_string(),
+            similarity.map_or("n/a".to_string(), |found| fixed(found.value, 6)),
+            number(similarity.map(|found| found.chance), 3),
+            number(similarity.and_then(|found| found.corrected), 3),
+            note(found, measure, [x, y]),
+        ]);
     }
-    let cca = found.cca.as_ref();
-    let noise = cca.map(|cca| {
-        let Chance { mean_rho, edge, .. } = cca.chance;
-        format!("noise alone: {mean_rho:.3}, at most {edge:.3}")
-    });
-    line("cca", cca.map(|cca| cca.mean), noise);
-    let pwcca = found.pwcca.as_ref();
-    let sides =
-        pwcca.map(|pwcca| format!("{} by x, {} by y", fixed(pwcca.x, 6), fixed(pwcca.y, 6)));
-    line("pwcca", pwcca.map(|pwcca| pwcca.default), sides);
-    let biased = format!("{} biased", fixed(found.cka.biased, 6));
-    line("cka", found.cka.debiased, Some(biased));
-    let procrustes = found.procrustes;
-    let angle = procrustes.map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6)));
-    line(
-        "procrustes",
-        procrustes.map(|procrustes| procrustes.cosine),
-        angle,
-    );
-    let other = format!("of y from x; {} of x from y", fixed(found.r2.x_from_y, 6));
-    line("r2", Some(found.r2.y_from_x), Some(other));
-    let [of_x, of_y] = found.participation_ratio;
-    line(
-        "participation_ratio",
-        Some(of_x),
-        Some(format!("of x; {of_y:.3} of y")),
-    );
+    let mut more = |name: &str, value: String, note: String| {
+        let none = String::new;
+        rows.push([name.to_string(), value, none(), none(), note]);
+    };
     if let Some(dft) = dft {
         let [height, width] = dft.frequencies;
         let grid = format!("over {height} x {width} frequencies");
-        line("dft_cca", Some(dft.mean), Some(grid));
+        more("dft_cca", fixed(dft.mean, 6), grid);
     }
-    if let Some(real) = cca.map(Correlations::real_directions) {
-        let note = "directions correlate beyond chance".to_string();
-        rows.push(vec!["bartlett".to_string(), real.to_string(), note]);
+    let [of_x, of_y] = found.participation_ratio.map(|ratio| fixed(ratio, 3));
+    let both = format!("of {x}; {of_y} of {y}");
+    more("participation_ratio", of_x, both);
+    if let Some(real) = found.cca.as_ref().map(Correlations::real_directions) {
+        let beyond = "directions correlate beyond chance".to_string();
+        more("bartlett", real.to_string(), beyond);
     }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let mut text = format!(
         "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n\n{}",
         found.samples,
-        aligned(&rows, &[1])
+        aligned(&rows, &[1, 2, 3])
     );
     let (bold, plain) = if out::in_colour() {
         ("\x1b[1m", "\x1b[0m")
@@ -207,8 +190,40 @@ fn text(found: &Comparison, dft: Option<&DftCca>) -> String {
         ("", "")
     };
     for warning in &found.warnings {
-        let warning = warning.to_string();
-        text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warning));
+        let mut warned = warning.warning.named(x, y);
+        if !warning.measures.is_empty() {
+            let measures: Vec<String> = warning.measures.iter().map(Measure::to_string).collect();
+            warned = format!("{}: {warned}", measures.join(", "));
+        }
+        text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warned));
     }
     text
+}
+
+/// What there is to say of a measure beside its value.
+fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
+    let kept = |found: &Correlations| {
+        let [x, y] = found.kept;
+        format!("{x} and {y} directions kept")
+    };
+    let note = match measure {
+        Measure::Svcca(Cut::Variance(_)) => found.svcca.as_ref().map(kept),
+        Measure::Svcca(Cut::SingularValues(_)) => found.svcca_singular_values.as_ref().map(kept),
+        Measure::CCA => found.cca.as_ref().map(|cca| {
+            format!(
+                "noise alone gives no correlation above {}",
+                fixed(cca.chance.edge, 3)
+            )
+        }),
+        Measure::Procrustes => found
+            .procrustes
+            .map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6))),
+        Measure::R2 => {
+            let other = found.r2.x_from_y.map(|share| fixed(share, 6));
+            let other = other.unwrap_or("n/a".to_string());
+            Some(format!("of {y} from {x}; {other} of {x} from {y}"))
+        }
+        _ => None,
+    };
+    note.unwrap_or_default()
 }

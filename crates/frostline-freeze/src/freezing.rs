@@ -76,10 +76,7 @@ impl<M: Module> FreezeTraining<M> {
                 notice: None,
                 layers: names.clone(),
                 length,
-                probe: ProbeInfo {
-                    samples: 0,
-                    layout: probe.kept_layout(),
-                },
+                probe: ProbeInfo::default(),
                 policy: policy.describe(),
                 measure: measure.to_string(),
                 seed: None,

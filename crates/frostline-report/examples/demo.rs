@@ -78,6 +78,7 @@ fn made_up_run(
         probe: ProbeInfo {
             samples: 2000,
             layout: Layout::ChannelMeans,
+            inputs: None,
         },
         policy: if freeze {
             "Converged(threshold 0.01, patience 2)"

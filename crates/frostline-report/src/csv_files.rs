@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use frostline_activations::{Check, Run, Spread, Status};
 
 use crate::heatmap::check;
+use crate::home::without_home;
 use crate::report_file::ReportFile;
 use crate::summary::{Summary, ledger, run_names};
 use crate::{Error, LayerCurve, RunPictures};
@@ -90,7 +91,10 @@ fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>
     columns.extend(settings.iter().map(|key| format!("settings.{key}")));
     let rows = runs.iter().zip(names).map(|(run, name)| {
         let mut row = run_row(run, name).to_vec();
-        let value = |key: &&String| run.info.settings.get(*key).cloned().unwrap_or_default();
+        let value = |key: &&String| {
+            let value = run.info.settings.get(*key);
+            value.map_or_else(String::new, |value| without_home(value))
+        };
         row.extend(settings.iter().map(value));
         row
     });

@@ -43,6 +43,7 @@ mod error;
 mod front;
 mod fronts;
 mod heatmap;
+mod home;
 mod in_short;
 mod legend;
 mod page;

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use frostline_activations::Run;
 
 use crate::axis::short;
+use crate::home::without_home;
 use crate::summary::{Summary, grouped, seconds_text};
 use crate::svg::escape;
 
@@ -70,11 +71,18 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
     row(
         "probe",
         each(&|run: &Run| {
-            format!(
-                "{} samples, {}",
-                grouped(run.info.probe.samples),
-                run.info.probe.layout
-            )
+            let probe = run.info.probe;
+            let rows = grouped(probe.samples);
+            match probe.inputs {
+                Some(inputs) if inputs != probe.samples => {
+                    format!(
+                        "{rows} rows of {} samples, {}",
+                        grouped(inputs),
+                        probe.layout
+                    )
+                }
+                _ => format!("{rows} samples, {}", probe.layout),
+            }
         }),
     );
     row(
@@ -96,7 +104,7 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
     for key in keys {
         row(
             key,
-            each(&|run: &Run| or_none(run.info.settings.get(key).cloned())),
+            each(&|run: &Run| or_none(run.info.settings.get(key).map(|value| without_home(value)))),
         );
     }
     region("Settings", &(html + "</tbody>\n</table>\n"))

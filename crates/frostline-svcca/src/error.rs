@@ -7,24 +7,24 @@ use crate::{Cut, Measure, Side};
 #[non_exhaustive]
 pub enum Error {
     /// The two views have a different number of samples.
-    #[error(
-        "x has {x} samples but y has {y}; both must come from the same inputs in the same order"
-    )]
+    #[error("{}", self.named("x", "y"))]
     SampleMismatch {
         /// Samples of x.
         x: usize,
         /// Samples of y.
         y: usize,
     },
-    /// So few samples that any data would give the same answer.
+    /// Below two samples a direction: unrelated layers correlate strongly, and perfectly with no more samples than
+    /// directions.
     #[error(
-        "{samples} samples are too few for {dims} dimensions: with that few, unrelated layers \
-         correlate perfectly; record more samples or keep fewer directions"
+        "{samples} samples are too few for {dims} directions: below two samples a direction even unrelated layers \
+         correlate strongly; record at least {} samples, better {}, or keep fewer directions",
+        2 * dims.max(&1), 10 * dims.max(&1)
     )]
     TooFewSamples {
         /// Samples of the view.
         samples: usize,
-        /// Dimensions, the larger of the two views'.
+        /// Directions, the larger of the two views' counts.
         dims: usize,
     },
     /// An activation is NaN or infinite.
@@ -47,8 +47,10 @@ pub enum Error {
     },
     /// A tensor that holds no maps.
     #[error(
-        "a tensor of shape {shape:?} holds no maps: a layer of maps is [sample, channel, height, width], \
-         one of sequences [sample, channel, length]"
+        "a tensor of shape {shape:?} holds no maps [sample, channel, height, width]. A sequence's height is 1, and whether \
+         three axes are [sample, channel, place] or [sample, token, neuron] isn't guessed: reshape the one to \
+         [sample, channel, 1, place], and swap the last axes of the other before (an activation whose axes are named \
+         gives its `.maps()`)"
     )]
     NotMaps {
         /// Shape of the tensor.
@@ -103,12 +105,12 @@ pub enum Error {
         y: Measure,
     },
     /// A view in which no neuron varies, where the measure has no value without variance.
-    #[error("no neuron of {side} varies, so {measure} has no value")]
+    #[error("{}", self.named("x", "y"))]
     NoVariance {
         /// Which view.
         side: Side,
-        /// Which measure.
-        measure: &'static str,
+        /// The measure.
+        measure: Measure,
     },
     /// So few samples that the debiased estimate doesn't exist, or so much noise that it has no sign.
     #[error(
@@ -118,6 +120,17 @@ pub enum Error {
     NoDebiasedEstimate {
         /// Samples of each view.
         samples: usize,
+    },
+    /// A value that rounding may have made: it is a difference of sums much larger than itself.
+    #[error(
+        "{measure} is hidden by rounding: single values dominate the sums that it is a difference of, and it may be off \
+         by {doubt:.1e}; look for outliers, or compare in f64"
+    )]
+    HiddenByRounding {
+        /// The measure.
+        measure: Measure,
+        /// By how much the value may be off.
+        doubt: f64,
     },
     /// Batches or moments that don't describe the same views.
     #[error("the moments are of views with {expected:?} neurons, but these have {found:?}")]
@@ -182,9 +195,21 @@ pub enum Error {
     /// Activations of another layer than the one that a projection is of.
     #[error(
         "a projection of {neurons} neurons doesn't fit a tensor of shape {shape:?}: neurons are the last axis of \
-         [sample, neuron] and [sample, token, neuron], and the channels of [sample, channel, height, width]"
+         [sample, neuron], either of [sample, token, neuron] and [sample, channel, place], and the channels of \
+         [sample, channel, height, width], unless `Projection::along` names their axis"
     )]
     NotTheseNeurons {
+        /// Neurons of the projection.
+        neurons: usize,
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+    },
+    /// Three axes, two of which are as long as a projection has neurons.
+    #[error(
+        "a tensor of shape {shape:?} has two axes of {neurons}, as many as the projection has neurons: say with \
+         `.along(1)` that it is [sample, channel, place], or with `.along(2)` that it is [sample, token, neuron]"
+    )]
+    WhichNeurons {
         /// Neurons of the projection.
         neurons: usize,
         /// Shape of the tensor.
@@ -203,4 +228,33 @@ pub enum Error {
     /// The device failed while it computed or was read.
     #[error("the device failed")]
     Device(#[from] ExecutionError),
+}
+
+impl Error {
+    /// Whether the measure has no value for these views, while others may have.
+    pub(crate) fn is_undefined(&self) -> bool {
+        matches!(
+            self,
+            Error::TooFewSamples { .. }
+                | Error::NoVariance { .. }
+                | Error::NoDebiasedEstimate { .. }
+                | Error::HiddenByRounding { .. }
+        )
+    }
+}
+
+impl Error {
+    /// The error with the layers' names in the places of x and y.
+    pub fn named(&self, x: &str, y: &str) -> String {
+        match self {
+            Error::SampleMismatch { x: of_x, y: of_y } => format!(
+                "{x} has {of_x} samples but {y} has {of_y}; both must come from the same inputs in the same order"
+            ),
+            Error::NoVariance { side, measure } => {
+                let layer = if *side == Side::X { x } else { y };
+                format!("no neuron of {layer} varies, so {measure} has no value")
+            }
+            other => other.to_string(),
+        }
+    }
 }

@@ -33,23 +33,48 @@ pub enum Warning {
         /// Kept directions, the larger of the two views'.
         dims: usize,
     },
+    /// Samples that are equal in both views: the same input several times tells nothing new. The chance level is that of
+    /// the samples that differ.
+    RepeatedSamples {
+        /// Samples of each view.
+        samples: usize,
+        /// Samples that differ from each other in at least one of the views.
+        distinct: usize,
+    },
+    /// Projection-weighted CCA where canonical correlations are equal: their directions, and with them their weights, can be
+    /// turned into each other, so the value is one of many.
+    NotUnique {
+        /// How many correlations equal another.
+        equal: usize,
+        /// No choice of directions gives a value below this.
+        low: f64,
+        /// No choice of directions gives a value above this.
+        high: f64,
+    },
+    /// Rounding may have moved a value visibly.
+    Rounded {
+        /// The name of the measure.
+        measure: String,
+        /// By how much the value may be off.
+        doubt: f64,
+    },
     /// Neurons that say the same about every sample; they were left out.
     DeadNeurons {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
-        /// How many.
+        /// The number of such neurons.
         count: usize,
     },
     /// A view in which no neuron varies: there is nothing to correlate, and the value is 0.
     NoVariance {
-        /// Which.
+        /// The view that the warning is about.
         side: Side,
     },
-    /// Neurons that repeat what others say: fewer independent directions than varying neurons.
+    /// Neurons that obey a linear law, up to the rounding of the activations: fewer directions than varying neurons.
     RankDeficient {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
-        /// Independent directions.
+        /// Directions that stand clear of rounding.
         rank: usize,
         /// Neurons.
         neurons: usize,
@@ -57,7 +82,7 @@ pub enum Warning {
     /// Directions too faint to be told from the rounding of moments or of a device's f32 products:
     /// they were left out, though they may be real. Compare the activations themselves, in f64.
     IllConditioned {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
         /// Directions that stand clear of rounding.
         rank: usize,
@@ -65,18 +90,18 @@ pub enum Warning {
     /// The cut falls so near to a cumulative share that another device, or another order of
     /// summing, may keep one direction more or less.
     CutIsClose {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
         /// Distance between the nearest cumulative share and the cut's.
         margin: f64,
     },
     /// Frequencies at which a layer's maps don't vary: nothing to correlate there, and the value is 0.
     FlatFrequencies {
-        /// Whose.
+        /// The layer that the warning is about.
         side: Side,
-        /// How many.
+        /// The number of such frequencies.
         count: usize,
-        /// Of how many that are compared.
+        /// The number of frequencies that are compared.
         of: usize,
     },
     /// A measure that isn't defined for these views.
@@ -88,46 +113,89 @@ pub enum Warning {
     },
 }
 
-impl fmt::Display for Warning {
+/// A count of directions in words.
+struct Directions(usize);
+
+impl fmt::Display for Directions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 direction"),
+            count => write!(f, "{count} directions"),
+        }
+    }
+}
+
+impl Warning {
+    /// The view that the warning is about; none where it is about both, or about samples or measures.
+    pub fn side(&self) -> Option<Side> {
         match self {
-            Warning::FewSamples { samples, dims } => write!(
-                f,
-                "{samples} samples for {dims} directions, fewer than ten each: \
-                 compare the mean with the chance level"
+            Warning::DeadNeurons { side, .. }
+            | Warning::NoVariance { side }
+            | Warning::RankDeficient { side, .. }
+            | Warning::IllConditioned { side, .. }
+            | Warning::CutIsClose { side, .. }
+            | Warning::FlatFrequencies { side, .. } => Some(*side),
+            _ => None,
+        }
+    }
+
+    /// The warning with the layers' names in the places of x and y.
+    pub fn named(&self, x: &str, y: &str) -> String {
+        let layer = match self.side() {
+            Some(Side::Y) => y,
+            _ => x,
+        };
+        match self {
+            Warning::FewSamples { samples, dims } => format!(
+                "{samples} samples for {}, fewer than ten each: compare the value with its chance level",
+                Directions(*dims)
             ),
-            Warning::DeadNeurons { side, count: 1 } => {
-                write!(f, "1 neuron of {side} never varies and was left out")
-            }
-            Warning::DeadNeurons { side, count } => {
-                write!(f, "{count} neurons of {side} never vary and were left out")
-            }
-            Warning::NoVariance { side } => {
-                write!(f, "no neuron of {side} varies: nothing to correlate")
-            }
-            Warning::RankDeficient {
-                side,
-                rank,
-                neurons,
-            } => write!(
-                f,
-                "the {neurons} neurons of {side} span {rank} directions only"
+            Warning::RepeatedSamples { samples, distinct } => format!(
+                "only {distinct} of the {samples} samples differ; repeated ones tell nothing new, and the chance level is \
+                 that of {distinct}"
             ),
-            Warning::IllConditioned { side, rank } => write!(
-                f,
-                "only {rank} directions of {side} stand clear of rounding; fainter ones were left \
-                 out: compare the activations themselves in f64"
+            Warning::NotUnique { equal, low, high } => format!(
+                "pwcca is not unique: {equal} correlations are equal, and by the choice of their directions it lies \
+                 between {low:.3} and {high:.3}"
             ),
-            Warning::CutIsClose { side, margin } => write!(
-                f,
-                "the cut of {side} is within {margin:.0e} of a direction's share: one more or less \
+            Warning::Rounded { measure, doubt } => {
+                format!("rounding may have moved {measure} by {doubt:.1e}")
+            }
+            Warning::DeadNeurons { count: 1, .. } => {
+                format!("1 neuron of {layer} never varies and was left out")
+            }
+            Warning::DeadNeurons { count, .. } => {
+                format!("{count} neurons of {layer} never vary and were left out")
+            }
+            Warning::NoVariance { .. } => {
+                format!("no neuron of {layer} varies: nothing to correlate")
+            }
+            Warning::RankDeficient { rank, neurons, .. } => format!(
+                "the {neurons} neurons of {layer} span {} only; what is fainter is rounding",
+                Directions(*rank)
+            ),
+            Warning::IllConditioned { rank, .. } => format!(
+                "of {layer} only {} clear of rounding; fainter ones were left out: compare the activations themselves \
+                 in f64",
+                match rank {
+                    1 => "1 direction stands".to_string(),
+                    rank => format!("{rank} directions stand"),
+                }
+            ),
+            Warning::CutIsClose { margin, .. } => format!(
+                "the cut of {layer} is within {margin:.0e} of a direction's share: one more or less \
                  may be kept elsewhere"
             ),
-            Warning::FlatFrequencies { side, count, of } => write!(
-                f,
-                "{side} doesn't vary at {count} of {of} frequencies: they count as 0"
-            ),
-            Warning::Undefined { measure, reason } => write!(f, "{measure} is undefined: {reason}"),
+            Warning::FlatFrequencies { count, of, .. } => {
+                format!("{layer} doesn't vary at {count} of {of} frequencies: they count as 0")
+            }
+            Warning::Undefined { measure, reason } => format!("{measure} is undefined: {reason}"),
         }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named("x", "y"))
     }
 }

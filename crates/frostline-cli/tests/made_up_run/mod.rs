@@ -34,6 +34,7 @@ pub(crate) fn begin(folder: &Path, name: &str, freeze: bool) -> Growing {
         probe: ProbeInfo {
             samples: 120,
             layout: Layout::default(),
+            inputs: None,
         },
         policy: if freeze { "linear(0, 1)" } else { "never" }.to_string(),
         measure: Measure::default().to_string(),

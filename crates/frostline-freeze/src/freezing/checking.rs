@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use frostline_activations::{Activations, Check, Status};
-use frostline_svcca::{Prepared, View, Warning};
+use frostline_activations::{Activations, Check, ProbeInfo, Run, Status};
+use frostline_svcca::{Prepared, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
@@ -29,6 +29,13 @@ impl<M: Module> FreezeTraining<M> {
 
     /// The first look at a model: every layer has its tap, and what the run folder says of it is known.
     pub(super) fn look(&mut self, model: &M) -> Result<Activations, Error> {
+        // A run that goes on compares with what it recorded before, so in the same layout.
+        if let Some(path) = &self.path
+            && self.going_on
+            && let Ok(begun) = Run::open(path)
+        {
+            self.probe.keep_to(begun.info.probe.layout);
+        }
         let activations = self.probe.activations(model)?;
         let fired: Vec<&str> = activations.names().collect();
         if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
@@ -38,7 +45,11 @@ impl<M: Module> FreezeTraining<M> {
             });
         }
         let rows = activations.iter().map(|layer| layer.shape()[0]);
-        self.info.probe.samples = rows.max().unwrap_or(0);
+        self.info.probe = ProbeInfo {
+            samples: rows.max().unwrap_or(0),
+            layout: self.probe.kept_layout().unwrap_or_default(),
+            inputs: activations.inputs(),
+        };
         if self.info.device.is_empty() {
             let devices: Vec<String> = model.devices().iter().map(named).collect();
             self.info.device = devices.join(", ");
@@ -71,7 +82,7 @@ impl<M: Module> FreezeTraining<M> {
             Budget::Default => DEFAULT_BUDGET,
             Budget::Share(share) => share,
         };
-        let samples = self.info.probe.samples;
+        let samples = self.info.probe.evaluated();
         let by_time = || {
             let checks = self.history.checks().len().max(1) as f64;
             let measured = going.clock.measuring_seconds();
@@ -111,7 +122,7 @@ impl<M: Module> FreezeTraining<M> {
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());
-        going.spending.probed(self.info.probe.samples);
+        going.spending.probed(self.info.probe.evaluated());
         let gradients = match self.watched.gradients {
             true => going.gradients.take(&self.layers),
             false => Vec::new(),
@@ -186,12 +197,20 @@ impl<M: Module> FreezeTraining<M> {
                 (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
                 (_, Err(error)) => Some(Err(error)),
             };
-            let told: Vec<String> = match &compared {
-                None => Vec::new(),
-                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
-                Some(Err(error)) => vec![error.to_string()],
-            };
-            warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
+            let before = format!("{name} at the check before");
+            match &compared {
+                None => {}
+                Some(Ok(compared)) => warnings.extend(compared.warnings.iter().map(|warning| {
+                    let told = warning.named(&before, name);
+                    match warning.side() {
+                        Some(_) => told,
+                        None => format!("{name}: {told}"),
+                    }
+                })),
+                Some(Err(error)) => {
+                    warnings.push(format!("{name}: {}", error.named(&before, name)));
+                }
+            }
             similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
         }
         Ok((similarity, warnings))

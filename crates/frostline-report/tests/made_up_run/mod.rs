@@ -22,6 +22,7 @@ pub(crate) fn run(
         probe: ProbeInfo {
             samples: 500,
             layout: Layout::ChannelMeans,
+            inputs: None,
         },
         policy: "Converged".into(),
         measure: "SVCCA".into(),

@@ -36,7 +36,7 @@ pub enum DeviceError {
         adapter: Adapter,
     },
     /// The device didn't answer in time.
-    #[error("{adapter} has not answered for {} seconds; the wait was given up", limit.as_secs())]
+    #[error("{adapter} has not answered for {limit:?}; the wait was given up")]
     NoAnswer {
         /// What was to answer.
         adapter: String,
