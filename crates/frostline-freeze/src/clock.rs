@@ -62,6 +62,16 @@ impl Clock {
         (self.training + self.since.elapsed()).as_secs_f64()
     }
 
+    /// Seconds of training, of measuring and of the processor, the time since the last call counted as training.
+    pub(crate) fn seconds_now(&self) -> [f64; 3] {
+        let processor = self.processor + self.processor_since.elapsed();
+        [
+            self.training_seconds_now(),
+            self.measuring_seconds(),
+            processor.as_secs_f64(),
+        ]
+    }
+
     pub(crate) fn measuring_seconds(&self) -> f64 {
         self.measuring.as_secs_f64()
     }

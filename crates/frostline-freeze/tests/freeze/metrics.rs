@@ -108,6 +108,7 @@ fn a_run_that_goes_on_reports_what_it_would_have_reported_in_one() {
         let told = Step {
             loss: Some(1.0 / step as f64),
             accuracy: (step % 8 == 0).then_some(0.5),
+            samples: Some(16),
             ..Step::from(step)
         };
         freezing.after_step(net, told).unwrap()
@@ -144,6 +145,22 @@ fn a_run_that_goes_on_reports_what_it_would_have_reported_in_one() {
     let cut = trained(&temp.path().join("cut/run"), true);
     assert!(cut.problems.is_empty(), "{:?}", cut.problems);
     assert_eq!(without_time(&cut.metrics), without_time(&whole.metrics));
+    assert!(
+        whole
+            .metrics
+            .points()
+            .iter()
+            .all(|point| point.flops.is_some())
+    );
+    let seconds = cut
+        .metrics
+        .points()
+        .iter()
+        .map(|point| point.training_seconds);
+    assert!(
+        seconds.is_sorted(),
+        "what was trained since the last check counts"
+    );
     assert_eq!(cut.info.outcome.unwrap().accuracy, Some(0.5));
 }
 
