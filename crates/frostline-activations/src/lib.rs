@@ -17,20 +17,23 @@
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
 //! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
-//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
+//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
 //! - [`ArrayArchive`] and [`ArrayFile`] read activations that were recorded elsewhere: `.npy`, `.npz`, safetensors and
 //!   PyTorch files.
+//! - [`write_aside`] writes a file whole or not at all.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.
 
 mod activations;
 mod array_file;
+mod aside;
 mod axes;
 mod error;
 mod layout;
 mod ledger;
 mod listening;
 mod maps;
+mod metrics;
 mod pattern;
 mod probe;
 mod real_tokens;
@@ -43,10 +46,12 @@ mod tap;
 
 pub use activations::{Activation, Activations};
 pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use aside::write_aside;
 pub use axes::{Axes, LayerShape};
 pub use error::Error;
 pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, StepTime};
+pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use probe::Probe;
 use real_tokens::RealTokens;
 pub use record::record;

@@ -2,19 +2,25 @@
 
 mod compare;
 mod failure;
+mod follow;
 mod grid;
 mod layer_file;
+mod layer_names;
+mod out;
+mod outputs;
 mod replay;
 mod report;
-mod write_files;
+mod runs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
+use frostline::report::escaped;
 use frostline::svcca::Measure;
 
+use failure::Failure;
 use layer_file::{Axes, Neurons};
 
 /// See how a network's layers converge: compare recorded layers, draw recorded training runs
@@ -58,9 +64,14 @@ Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
   frostline grid runs/cifar10/ordinary runs/cifar10/freeze
   frostline grid runs/freeze runs/freeze --step 0 --svg dynamics.svg
   frostline grid a.safetensors b.safetensors --measure cka --json
+  frostline grid a.npz b.npz --layers 'conv*' --layers head
 
 Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
-cka, cka_biased, procrustes, r2, pls.")]
+cka, cka_biased, procrustes, r2, pls. A ~ behind a value says that unrelated layers may give it; --json has
+the chance level, the value freed of it and the warnings of each pair. Arrays that are no layers, such as
+labels, are left out unless --layers names them.
+
+Exit codes: 1 for data that can't be read or compared or a picture that can't be written, 2 for bad usage.")]
     Grid {
         /// Rows: a run folder (its last checkpoint), or a file of layers (.npz, safetensors, .pt, .pth)
         a: PathBuf,
@@ -75,6 +86,10 @@ cka, cka_biased, procrustes, r2, pls.")]
         /// Take this checkpoint of B
         #[arg(long, value_name = "STEP")]
         step_b: Option<usize>,
+        /// Compare these layers only: names, or patterns with * for any characters and ? for one. A name or pattern may be
+        /// of A or of B alone
+        #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+        layers: Vec<String>,
         #[command(flatten)]
         maps: Maps,
         /// Print JSON
@@ -91,11 +106,14 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline report runs/* -o page.html --svg pictures --csv tables
   frostline report runs/* --tensorboard logs && tensorboard --logdir logs
   frostline report runs/* --json        what was run and how it ended, for machines
+  frostline report runs/* --follow      while they go on: the page is drawn anew and loads itself anew
 
-Tables: runs.csv with the settings as columns, checks.csv, layers.csv, and panes.csv, where row_layer is a
-layer during training and column_layer one at the end. A cell is empty where nothing is known. TensorBoard
-gets scalars; its wall time is the run's seconds of training and measuring from the start of 1970, as a run
-folder knows no date. Folders are made, and files of the same names replaced.
+Tables: runs.csv with the settings as columns, metrics.csv with what every step reported, checks.csv,
+layers.csv, and panes.csv, where row_layer is a layer during training and column_layer one at the end. A cell
+is empty where nothing is known; a text that a spreadsheet would take for a formula has an apostrophe in
+front. TensorBoard gets scalars, by the time at which each step was done; a run folder of an earlier version
+knows no date and counts seconds from the start of 1970. Folders are made, and files of the same names
+replaced.
 
 Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
     Report {
@@ -117,6 +135,9 @@ Exit codes: 1 for a run that can't be read or a file that can't be written, 2 fo
         /// Print the runs and their histories as JSON, and draw a page only with --output
         #[arg(long)]
         json: bool,
+        /// Draw the page anew whenever a run grows, until all have ended or Ctrl-C; in a browser it loads itself anew
+        #[arg(long, conflicts_with_all = ["svg", "csv", "tensorboard", "json"])]
+        follow: bool,
     },
     /// Say when other freeze policies would have frozen the layers of a recorded run, and what that would save
     #[command(after_help = "Examples:
@@ -131,9 +152,10 @@ thaw_on_lr_drop(10, converged), dry_run(linear).
 
 Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
 none. What is saved is a share of the training's computation: that of backward, and with a cache for
-the outputs of frozen layers that of their forward too. Measuring is not taken off.
+the outputs of frozen layers that of their forward too. Measuring is not taken off. A policy that decides by
+what a run didn't record is left out and named.
 
-Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 for bad usage.")]
+Exit codes: 1 for a run that can't be read or lacks what all policies decide by, 2 for bad usage.")]
     Replay {
         /// Run folders: each has run.json and history.jsonl
         #[arg(required = true, value_name = "RUN")]
@@ -164,7 +186,32 @@ struct Maps {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        // Help or the version, which are results.
+        Err(shown) if !shown.use_stderr() => out::print(&if out::in_colour() {
+            shown.render().ansi().to_string()
+        } else {
+            shown.render().to_string()
+        }),
+        Err(wrong) => {
+            let message = wrong.render().to_string();
+            let lines: Vec<_> = message.trim_end().lines().map(escaped).collect();
+            out::tell(&lines.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Compare { x, y, maps, json } => compare::compare(
             &x,
             &y,
@@ -180,6 +227,7 @@ fn main() -> ExitCode {
             measure,
             step,
             step_b,
+            layers,
             maps,
             json,
             svg,
@@ -189,6 +237,7 @@ fn main() -> ExitCode {
             &grid::Options {
                 measure,
                 steps: [step, step_b],
+                layers,
                 axes: maps.layout,
                 neurons: maps.neurons,
                 json,
@@ -202,6 +251,7 @@ fn main() -> ExitCode {
             csv,
             tensorboard,
             json,
+            follow,
         } => report::report(
             &runs,
             &report::Options {
@@ -210,6 +260,7 @@ fn main() -> ExitCode {
                 csv,
                 tensorboard,
                 json,
+                follow,
             },
         ),
         Command::Replay {
@@ -217,12 +268,5 @@ fn main() -> ExitCode {
             policies,
             json,
         } => replay::replay(&runs, &policies, json),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(failure.code())
-        }
     }
 }

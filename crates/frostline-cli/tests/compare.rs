@@ -110,7 +110,10 @@ fn the_reference_cases_pass_through_the_command() {
         let undefined = |field: &str, measure: &str| {
             assert!(found[field].is_null(), "{name} {field}");
             let warnings = found["warnings"].as_array().expect("a list");
-            let named = |w: &&Value| w["kind"] == "Undefined" && w["measure"] == measure;
+            let named = |w: &&Value| {
+                let measures = w["measure"].as_str().unwrap_or_default().split(", ");
+                w["kind"] == "Undefined" && measures.into_iter().any(|name| name == measure)
+            };
             assert!(
                 warnings.iter().any(|w| named(&w)),
                 "{name} {measure}: {warnings:?}"
@@ -129,18 +132,15 @@ fn the_reference_cases_pass_through_the_command() {
         }
         let hard = if name == "cond_1e10" { 1e-6 } else { 1e-10 };
         let r2 = &expected["linreg_r2"];
-        close(
-            &name,
-            &found["r2"]["y_from_x"],
-            &r2["y_from_x"],
-            pick(hard, 1e-6),
-        );
-        close(
-            &name,
-            &found["r2"]["x_from_y"],
-            &r2["x_from_y"],
-            pick(hard, 1e-6),
-        );
+        for (side, rank) in [("y_from_x", "rank_x"), ("x_from_y", "rank_y")] {
+            // Below two samples a direction there is no share to speak of.
+            let enough = expected["n"].as_u64() >= expected[rank].as_u64().map(|rank| 2 * rank);
+            if enough {
+                close(&name, &found["r2"][side], &r2[side], pick(hard, 1e-6));
+            } else {
+                assert!(found["r2"][side].is_null(), "{name} {side}");
+            }
+        }
         compared += 1;
         if expected["cca_error"].is_string() {
             undefined("cca", "cca");
@@ -202,7 +202,10 @@ fn the_reference_cases_pass_through_the_command() {
         if expected["wachter_null"]["mean_rho"].is_f64() {
             // Integrated numerically on both sides.
             let (chance, null) = (&found["chance"], &expected["wachter_null"]);
-            close(&name, &chance["mean_rho"], &null["mean_rho"], 1e-9);
+            // Of a single direction the law is known for any number of samples, not in the limit alone.
+            if expected["rank_x"] != 1 && expected["rank_y"] != 1 {
+                close(&name, &chance["mean_rho"], &null["mean_rho"], 1e-9);
+            }
             close(&name, &chance["mean_rho2"], &null["mean_rho2"], 1e-9);
         }
     }
@@ -232,6 +235,7 @@ fn the_fields_are_those_that_are_promised() {
         "chance",
         "bartlett",
         "dft_cca",
+        "similarities",
         "warnings",
     ];
     let found: Value = serde_json::from_str(&text).unwrap();

@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
 use frostline_activations::{Check, Length, Run};
 
 use crate::FreezePolicy;
@@ -8,6 +10,43 @@ pub struct History {
     layers: Vec<String>,
     length: Length,
     checks: Vec<Check>,
+    /// The largest learning rate up to each check, so that a long history is read once and not at every check.
+    largest_rates: Vec<Option<f64>>,
+    known: Known,
+}
+
+/// What was found in a history so far, from which the next question goes on.
+#[derive(Debug, Default)]
+struct Known {
+    /// What [`History::since`] gave last, and the index of the check that it begins with.
+    since: Mutex<Option<(usize, Arc<History>)>>,
+    drops: Mutex<Drops>,
+}
+
+impl Clone for Known {
+    /// A cache stays with its history.
+    fn clone(&self) -> Self {
+        Known::default()
+    }
+}
+
+/// A check at which the learning rate had dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateDrop {
+    pub(crate) check: usize,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+/// The drops of the learning rate by a factor, among the first checks.
+#[derive(Debug, Default)]
+struct Drops {
+    factor: f64,
+    /// How many checks were looked at.
+    checks: usize,
+    /// The largest rate since the latest drop.
+    largest: f64,
+    latest: Option<RateDrop>,
 }
 
 impl History {
@@ -17,20 +56,26 @@ impl History {
             layers: layers.into_iter().collect(),
             length,
             checks: Vec::new(),
+            largest_rates: Vec::new(),
+            known: Known::default(),
         }
     }
 
     /// The history of a recorded run.
     pub fn of(run: &Run) -> Self {
-        History {
-            layers: run.info.layers.clone(),
-            length: run.info.length,
-            checks: run.history.clone(),
-        }
+        let mut history = History::new(run.info.layers.iter().cloned(), run.info.length);
+        run.history
+            .iter()
+            .cloned()
+            .for_each(|check| history.push(check));
+        history
     }
 
     /// Adds what a check saw. Its `frozen` is the count before the decision.
     pub fn push(&mut self, check: Check) {
+        let before = self.largest_rates.last().copied().flatten();
+        let rates = before.into_iter().chain(check.learning_rate);
+        self.largest_rates.push(rates.reduce(f64::max));
         self.checks.push(check);
     }
 
@@ -83,18 +128,63 @@ impl History {
 
     /// The same training from the check with this index on, as if nothing had been seen before: what that
     /// check compared with earlier ones is not known.
-    pub fn since(&self, check: usize) -> History {
-        let mut checks = self.checks[check.min(self.checks.len())..].to_vec();
-        if let Some(first) = checks.first_mut() {
-            first.similarity.fill(None);
-            first.gradients.fill(None);
-            first.weight_change.fill(None);
+    ///
+    /// A history that grows and is cut at the same check again costs what was added.
+    pub fn since(&self, check: usize) -> Arc<History> {
+        let mut last = self
+            .known
+            .since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut since = match last.take() {
+            Some((first, since)) if first == check => Arc::unwrap_or_clone(since),
+            _ => History::new(self.layers.iter().cloned(), self.length),
+        };
+        // What was decided at the latest check then was written into it afterwards.
+        since.checks.pop();
+        since.largest_rates.pop();
+        let known = check.saturating_add(since.checks.len());
+        for (added, seen) in self.checks.iter().enumerate().skip(known) {
+            let mut seen = seen.clone();
+            if added == check {
+                seen.similarity.fill(None);
+                seen.gradients.fill(None);
+                seen.weight_change.fill(None);
+            }
+            since.push(seen);
         }
-        History {
-            layers: self.layers.clone(),
-            length: self.length,
-            checks,
+        let since = Arc::new(since);
+        *last = Some((check, since.clone()));
+        since
+    }
+
+    /// The latest check at which the mean learning rate was at most `max / factor`, `max` the largest since the drop before.
+    /// A rate of zero trains nothing and is no drop.
+    pub(crate) fn latest_drop(&self, factor: f64) -> Option<RateDrop> {
+        let mut drops = self
+            .known
+            .drops
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if drops.factor != factor {
+            *drops = Drops {
+                factor,
+                ..Drops::default()
+            };
         }
+        for (check, seen) in self.checks.iter().enumerate().skip(drops.checks) {
+            match seen.learning_rate {
+                Some(to) if to > 0.0 && to <= drops.largest / factor => {
+                    let from = drops.largest;
+                    drops.latest = Some(RateDrop { check, from, to });
+                    drops.largest = to;
+                }
+                Some(rate) => drops.largest = rate.max(drops.largest),
+                None => {}
+            }
+        }
+        drops.checks = self.checks.len();
+        drops.latest
     }
 
     /// How much a layer changed between the check before `check` and `check`, per unit of relative
@@ -113,10 +203,7 @@ impl History {
         if change == 0.0 {
             return Some(0.0);
         }
-        let rates = self.checks[..=check]
-            .iter()
-            .filter_map(|check| check.learning_rate);
-        let (Some(rate), Some(largest)) = (this.learning_rate, rates.reduce(f64::max)) else {
+        let (Some(rate), Some(largest)) = (this.learning_rate, self.largest_rates[check]) else {
             return Some(change);
         };
         let relative = change / (rate / largest);

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
-use frostline_activations::{Check, Run, Status};
+use frostline_activations::{Check, Run, Spread, Status};
 
 use crate::heatmap::check;
+use crate::home::without_home;
 use crate::report_file::ReportFile;
 use crate::summary::{Summary, ledger, run_names};
 use crate::{Error, LayerCurve, RunPictures};
@@ -10,13 +11,17 @@ use crate::{Error, LayerCurve, RunPictures};
 /// What the runs recorded as tables for plots of one's own, joined by `run` and `step`:
 ///
 /// - `runs.csv`: a row a run, its settings as columns `settings.<name>`;
+/// - `metrics.csv`: a row a run and point of its metrics: a step, or neighbouring steps together (`steps` says how
+///   many) with the mean, the least and the greatest value; a row with 0 steps is a test of so many `tests`;
 /// - `checks.csv`: a row a run and check;
 /// - `layers.csv`: a row a run, check and layer; `depth` counts the layers that can freeze from the
 ///   input up, `flops` are from the start of training to that check, `frozen` is from that check on;
 /// - `panes.csv`: a row a run, step, layer during training (`row_layer`) and layer at the end.
 ///
-/// A cell is empty where a number is not known or not finite. Errors: `PaneShape` and `OutOfRange`, for
-/// panes that can't be drawn either.
+/// A cell is empty where a number is not known or not finite. A text that a spreadsheet would take for a formula, since it
+/// begins with `=`, `+`, `-`, `@` or blanks before one of them, and is no number, has an apostrophe in front.
+///
+/// Errors: `PaneShape` and `OutOfRange`, for panes that can't be drawn either.
 pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     for pane in runs.iter().flat_map(|pictures| &pictures.panes) {
         check(pane)?;
@@ -27,6 +32,11 @@ pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     let (run_columns, run_rows) = runs_table(&all, &names);
     Ok(vec![
         file("runs.csv", run_columns, run_rows),
+        file(
+            "metrics.csv",
+            METRIC_COLUMNS.map(String::from),
+            named().flat_map(|(pictures, name)| metric_rows(pictures.run, name)),
+        ),
         file(
             "checks.csv",
             CHECK_COLUMNS.map(String::from),
@@ -59,10 +69,12 @@ where
 {
     const IN_MEMORY: &str = "a table in memory with rows of one length takes every cell";
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns).expect(IN_MEMORY);
-    for row in rows {
-        writer.write_record(row).expect(IN_MEMORY);
-    }
+    let mut write = |row: R| {
+        let cells = row.into_iter().map(no_formula);
+        writer.write_record(cells).expect(IN_MEMORY);
+    };
+    write(columns);
+    rows.into_iter().for_each(write);
     ReportFile {
         name: name.to_string(),
         content: writer.into_inner().expect(IN_MEMORY),
@@ -79,14 +91,17 @@ fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>
     columns.extend(settings.iter().map(|key| format!("settings.{key}")));
     let rows = runs.iter().zip(names).map(|(run, name)| {
         let mut row = run_row(run, name).to_vec();
-        let value = |key: &&String| run.info.settings.get(*key).cloned().unwrap_or_default();
+        let value = |key: &&String| {
+            let value = run.info.settings.get(*key);
+            value.map_or_else(String::new, |value| without_home(value))
+        };
         row.extend(settings.iter().map(value));
         row
     });
     (columns, rows.collect())
 }
 
-const RUN_COLUMNS: [&str; 28] = [
+const RUN_COLUMNS: [&str; 29] = [
     "run",
     "folder",
     "title",
@@ -104,6 +119,7 @@ const RUN_COLUMNS: [&str; 28] = [
     "device",
     "frostline",
     "burn",
+    "began",
     "accuracy",
     "test_samples",
     "training_seconds",
@@ -117,7 +133,7 @@ const RUN_COLUMNS: [&str; 28] = [
     "decided",
 ];
 
-fn run_row(run: &Run, name: &str) -> [String; 28] {
+fn run_row(run: &Run, name: &str) -> [String; 29] {
     let (info, summary) = (&run.info, Summary::of(run));
     let status = match summary.status {
         Some(Status::Finished) => "finished",
@@ -148,6 +164,7 @@ fn run_row(run: &Run, name: &str) -> [String; 28] {
         info.device.clone(),
         info.versions.frostline.clone(),
         info.versions.burn.clone(),
+        number(info.began),
         number(summary.accuracy),
         whole(summary.test_samples),
         number(summary.training_seconds),
@@ -159,6 +176,76 @@ fn run_row(run: &Run, name: &str) -> [String; 28] {
         number(ledger.and_then(|ledger| ledger.hit_rate())),
         summary.frozen.to_string(),
         summary.decided.to_string(),
+    ]
+}
+
+const METRIC_COLUMNS: [&str; 22] = [
+    "run",
+    "step",
+    "steps",
+    "tests",
+    "epoch",
+    "loss",
+    "loss_least",
+    "loss_greatest",
+    "train_accuracy",
+    "train_accuracy_least",
+    "train_accuracy_greatest",
+    "test_loss",
+    "test_loss_least",
+    "test_loss_greatest",
+    "test_accuracy",
+    "test_accuracy_least",
+    "test_accuracy_greatest",
+    "learning_rate",
+    "training_seconds",
+    "operations",
+    "frozen",
+    "wall_seconds",
+];
+
+fn metric_rows(run: &Run, name: &str) -> impl Iterator<Item = [String; 22]> {
+    run.metrics.points().iter().map(move |point| {
+        let [loss, loss_least, loss_greatest] = spread(point.loss);
+        let [train, train_least, train_greatest] = spread(point.train_accuracy);
+        let [test_loss, test_loss_least, test_loss_greatest] = spread(point.test_loss);
+        let [test, test_least, test_greatest] = spread(point.test_accuracy);
+        let tests = [point.test_loss, point.test_accuracy];
+        let tests = tests.into_iter().flatten().map(|spread| spread.count);
+        [
+            name.to_string(),
+            point.step.to_string(),
+            point.steps.to_string(),
+            tests.max().unwrap_or(0).to_string(),
+            number(Some(point.epoch)),
+            loss,
+            loss_least,
+            loss_greatest,
+            train,
+            train_least,
+            train_greatest,
+            test_loss,
+            test_loss_least,
+            test_loss_greatest,
+            test,
+            test_least,
+            test_greatest,
+            number(point.learning_rate.map(|rate| rate.mean)),
+            number(Some(point.training_seconds)),
+            number(point.flops),
+            point.frozen.to_string(),
+            number(Some(point.wall_seconds)),
+        ]
+    })
+}
+
+/// The mean, the least and the greatest.
+fn spread(spread: Option<Spread>) -> [String; 3] {
+    let part = |of: fn(Spread) -> f64| number(spread.map(of));
+    [
+        part(|spread| spread.mean),
+        part(|spread| spread.low),
+        part(|spread| spread.high),
     ]
 }
 
@@ -279,6 +366,18 @@ fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 5]> {
         }
     }
     rows
+}
+
+/// The cell, as text where a spreadsheet would take it for a formula.
+fn no_formula(cell: String) -> String {
+    // The last four are those that stand for the first four where letters are as wide as they are high.
+    const STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let first_written = cell.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    let is_number = cell.parse::<f64>().is_ok_and(f64::is_finite);
+    match first_written.starts_with(STARTS) && !is_number {
+        true => format!("'{cell}"),
+        false => cell,
+    }
 }
 
 /// With every digit that tells it from its neighbours; nothing where it is not known or not finite.

@@ -16,8 +16,8 @@
 //!
 //! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
 //! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
-//!   of a run, [`loss`], [`accuracy`] and [`compared_layers`] what all runs reached, [`Against`] steps, epochs,
-//!   training time or operations.
+//!   of a run, [`loss`], [`accuracy`], [`train_accuracy`], [`test_loss`], [`learning_rate`], [`frozen_layers`] and
+//!   [`compared_layers`] what all runs did and reached, [`Against`] steps, epochs, training time or operations.
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
 //!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
 //! - [`heatmap`] shows the layers of one network against those of another, [`by_depth`] a value a layer,
@@ -25,6 +25,7 @@
 //! - [`Summary`] holds a run's numbers.
 //! - [`svg_files`], [`csv_files`] and [`tensorboard_files`] are the page's pictures and numbers as files for
 //!   other programs.
+//! - [`aligned`], [`escaped`] and [`fixed`] are for whatever else is printed on a terminal.
 //!
 //! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
 //! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
@@ -42,6 +43,8 @@ mod error;
 mod front;
 mod fronts;
 mod heatmap;
+mod home;
+mod in_short;
 mod legend;
 mod page;
 mod page_curves;
@@ -50,10 +53,12 @@ mod page_size;
 mod page_tables;
 mod plot;
 mod report_file;
+mod run_curves;
 mod savings;
 mod savings_pictures;
 mod scheme;
 mod short_names;
+mod smoothing;
 mod strips;
 mod study;
 mod study_page;
@@ -61,6 +66,7 @@ mod summary;
 mod svg;
 mod svg_files;
 mod tensorboard;
+mod terminal;
 mod timeline;
 mod trade_off;
 
@@ -70,8 +76,7 @@ pub use compared_layers::{ComparedLayer, compared_layers};
 pub use cost::Cost;
 pub use csv_files::csv_files;
 pub use curves::{
-    Certainty, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_end_with,
-    similarity_to_previous,
+    Certainty, LayerCurve, similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
 pub use error::Error;
 pub use front::{
@@ -81,10 +86,12 @@ pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
 pub use report_file::ReportFile;
+pub use run_curves::{accuracy, frozen_layers, learning_rate, loss, test_loss, train_accuracy};
 pub use strips::{Strip, Strips, strips};
 pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};
 pub use svg_files::svg_files;
 pub use tensorboard::tensorboard_files;
+pub use terminal::{aligned, escaped, fixed};
 pub use timeline::freeze_timeline;
 pub use trade_off::{TradeOff, TradeOffLine, TradeOffPoint, trade_off};

@@ -1,6 +1,7 @@
 use burn::module::Module;
+use burn::tensor::Device;
 use frostline_activations::{Activations, Check, ProbeInfo, Run, Status};
-use frostline_svcca::{Prepared, View, Warning};
+use frostline_svcca::{Prepared, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
@@ -50,7 +51,7 @@ impl<M: Module> FreezeTraining<M> {
             inputs: activations.inputs(),
         };
         if self.info.device.is_empty() {
-            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
+            let devices: Vec<String> = model.devices().iter().map(named).collect();
             self.info.device = devices.join(", ");
         }
         match &self.info.forward_flops {
@@ -158,9 +159,7 @@ impl<M: Module> FreezeTraining<M> {
         latest.measuring_seconds = going.clock.measuring_seconds();
         latest.cpu_seconds = Some(going.clock.processor_seconds());
         let now_frozen = latest.frozen;
-        if let Some(folder) = &mut going.folder {
-            folder.append(latest)?;
-        }
+        going.keep_check(latest, &self.info.layers)?;
         for converged in going.previous.iter_mut().take(now_frozen) {
             *converged = None;
         }
@@ -198,12 +197,20 @@ impl<M: Module> FreezeTraining<M> {
                 (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
                 (_, Err(error)) => Some(Err(error)),
             };
-            let told: Vec<String> = match &compared {
-                None => Vec::new(),
-                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
-                Some(Err(error)) => vec![error.to_string()],
-            };
-            warnings.extend(told.iter().map(|told| format!("{name}: {told}")));
+            let before = format!("{name} at the check before");
+            match &compared {
+                None => {}
+                Some(Ok(compared)) => warnings.extend(compared.warnings.iter().map(|warning| {
+                    let told = warning.named(&before, name);
+                    match warning.side() {
+                        Some(_) => told,
+                        None => format!("{name}: {told}"),
+                    }
+                })),
+                Some(Err(error)) => {
+                    warnings.push(format!("{name}: {}", error.named(&before, name)));
+                }
+            }
             similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
         }
         Ok((similarity, warnings))
@@ -246,4 +253,13 @@ impl<M: Module> FreezeTraining<M> {
             kept: kept.unwrap_or_default(),
         }
     }
+}
+
+/// The device as the run folder names it, with the card behind it where there is one.
+fn named(device: &Device) -> String {
+    #[cfg(feature = "gpu")]
+    if let Some(identity) = device.identity() {
+        return format!("{} ({device:?})", identity.name);
+    }
+    format!("{device:?}")
 }
