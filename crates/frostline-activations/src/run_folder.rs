@@ -21,6 +21,8 @@ const SAVED: &str = "saved.jsonl";
 
 /// The key of a checkpoint's metadata that keeps the order of the layers.
 const ORDER: &str = "layers";
+/// The entry of a safetensors file that is no tensor.
+const RESERVED: &str = "__metadata__";
 
 /// A run folder that is being written.
 ///
@@ -171,8 +173,16 @@ impl RunFolder {
     }
 
     /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
+    ///
+    /// # Errors
+    /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
+    /// [`Error::Device`], and [`Error::Checkpoint`] when the file can't be written.
     pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
         let path = checkpoint_path(&self.path, step);
+        if let Some(name) = activations.names().find(|name| *name == RESERVED) {
+            let name = name.to_string();
+            return Err(Error::ReservedName { name });
+        }
         let layers = activations
             .iter()
             .map(host_layer)
@@ -196,7 +206,13 @@ impl RunFolder {
         ]);
         // Written aside and renamed by the library.
         safetensors::serialize_to_file(views, Some(metadata), &path)
-            .map_err(|source| checkpoint(source.to_string()))
+            .map_err(|source| checkpoint(source.to_string()))?;
+        // It makes files that only their owner reads: whoever reads the history reads this one too.
+        // A file system that keeps no permissions refuses them, and needs none.
+        if let Ok(history) = self.history.metadata() {
+            let _ = std::fs::set_permissions(&path, history.permissions());
+        }
+        Ok(())
     }
 
     /// Writes how the run ended.
