@@ -45,7 +45,8 @@ impl CrossModel {
     /// Where a layer can't be transformed, or two can't be compared, the cell says why.
     ///
     /// ```no_run
-    /// #     /// # fn example(convnet: impl Fn(Tensor<4>) -> Tensor<2>, resnet: impl Fn(Tensor<4>) -> Tensor<2>,
+    /// # use burn::tensor::Tensor;
+    /// # fn example(convnet: impl Fn(Tensor<4>) -> Tensor<2>, resnet: impl Fn(Tensor<4>) -> Tensor<2>,
     /// #     images: Tensor<4>) -> Result<(), frostline::Error> {
     /// use frostline::{CrossModel, prelude::*};
     ///
