@@ -24,6 +24,7 @@
 
 mod activations;
 mod array_file;
+mod by_chance;
 mod error;
 mod layout;
 mod ledger;
@@ -38,13 +39,16 @@ mod tap;
 
 pub use activations::{Activation, Activations};
 pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use by_chance::ByChance;
 pub use error::Error;
 pub use layout::Layout;
-pub use ledger::{LayerFlops, Ledger, StepTime};
+pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
 pub use probe::Probe;
 pub use record::record;
 pub use replacing::replacing;
-pub use run::{Check, FORMAT_VERSION, Outcome, ProbeInfo, Run, RunInfo, Status, Versions};
+pub use run::{
+    Check, FORMAT_VERSION, Outcome, PanesProbe, ProbeInfo, Run, RunInfo, Status, Versions,
+};
 pub use run_folder::RunFolder;
 pub use schedule::{CheckpointSchedule, Length};
 pub use tap::{Tap, scope};

@@ -12,6 +12,7 @@ use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo};
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const PANES: &str = "panes";
 /// Which saved model belongs to which step.
 const SAVED: &str = "saved.jsonl";
 
@@ -24,6 +25,7 @@ const ORDER: &str = "layers";
 /// run.json                                what was run
 /// history.jsonl                           one line a check, append-only
 /// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
+/// panes/step-00001200.safetensors         those of the panes' probe, where it is another
 /// saved.jsonl                             which saved model belongs to which step, where some were saved
 /// ```
 /// A kill at any moment loses at most the line that is being written: the history is appended to a
@@ -67,7 +69,7 @@ impl RunFolder {
     ///
     /// Later checks are dropped from the history: the training that goes on makes them again. `info` takes
     /// the place of what `run.json` held.
-    /// Errors: `NotARun`, `OtherRun` when its layers, length, probe, policy or measure are not those of
+    /// Errors: `NotARun`, `OtherRun` when its layers, length, probes, policy or measure are not those of
     /// `info`, `Io`.
     pub fn resume(
         path: impl Into<PathBuf>,
@@ -152,31 +154,14 @@ impl RunFolder {
 
     /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
     pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
-        let path = checkpoint_path(&self.path, step);
-        let layers = activations
-            .iter()
-            .map(host_layer)
-            .collect::<Result<Vec<_>, _>>()?;
-        let checkpoint = |problem: String| Error::Checkpoint {
-            path: path.clone(),
-            problem,
-        };
-        let views = layers
-            .iter()
-            .map(|(name, shape, dtype, bytes)| {
-                let view = TensorView::new(*dtype, shape.clone(), bytes);
-                Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let names: Vec<&str> = activations.names().collect();
-        let order = serde_json::to_string(&names).expect("names are strings");
-        let metadata = HashMap::from([
-            (ORDER.to_string(), order),
-            ("step".to_string(), step.to_string()),
-        ]);
-        // Written aside and renamed by the library.
-        safetensors::serialize_to_file(views, Some(metadata), &path)
-            .map_err(|source| checkpoint(source.to_string()))
+        save_activations(&self.path.join(CHECKPOINTS), step, activations)
+    }
+
+    /// Keeps the activations of the panes' probe at a step, as [`save`](Self::save) keeps those of the checks'.
+    pub fn save_pane(&self, step: usize, activations: &Activations) -> Result<(), Error> {
+        let panes = self.path.join(PANES);
+        std::fs::create_dir_all(&panes).map_err(io(&panes))?;
+        save_activations(&panes, step, activations)
     }
 
     /// Writes how the run ended.
@@ -200,6 +185,7 @@ fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Erro
             ("layers", info.layers.join(", ")),
             ("length", format!("{:?}", info.length)),
             ("probe", format!("{:?}", info.probe)),
+            ("probe of the panes", format!("{:?}", info.panes_probe)),
             ("policy", info.policy.clone()),
             ("measure", info.measure.clone()),
         ]
@@ -231,21 +217,48 @@ fn write_aside(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     std::fs::rename(&aside, &path).map_err(io(&path))
 }
 
-pub(crate) fn checkpoint_path(folder: &Path, step: usize) -> PathBuf {
-    folder
-        .join(CHECKPOINTS)
-        .join(format!("step-{step:08}.safetensors"))
+/// The file of a step's activations in this folder.
+fn file_of(folder: &Path, step: usize) -> PathBuf {
+    folder.join(format!("step-{step:08}.safetensors"))
 }
 
-/// The steps that have a checkpoint, ascending; files of other names are passed over.
-pub(crate) fn checkpoint_steps(folder: &Path) -> Result<Vec<usize>, Error> {
-    let path = folder.join(CHECKPOINTS);
-    if !path.is_dir() {
+/// Writes the activations at a step into this folder.
+fn save_activations(folder: &Path, step: usize, activations: &Activations) -> Result<(), Error> {
+    let path = file_of(folder, step);
+    let layers = activations
+        .iter()
+        .map(host_layer)
+        .collect::<Result<Vec<_>, _>>()?;
+    let checkpoint = |problem: String| Error::Checkpoint {
+        path: path.clone(),
+        problem,
+    };
+    let views = layers
+        .iter()
+        .map(|(name, shape, dtype, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes);
+            Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let names: Vec<&str> = activations.names().collect();
+    let order = serde_json::to_string(&names).expect("names are strings");
+    let metadata = HashMap::from([
+        (ORDER.to_string(), order),
+        ("step".to_string(), step.to_string()),
+    ]);
+    // Written aside and renamed by the library.
+    safetensors::serialize_to_file(views, Some(metadata), &path)
+        .map_err(|source| checkpoint(source.to_string()))
+}
+
+/// The steps whose activations are in this folder, ascending; files of other names are passed over.
+pub(crate) fn steps_in(folder: &Path) -> Result<Vec<usize>, Error> {
+    if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(io(&path))? {
-        let name = entry.map_err(io(&path))?.file_name();
+    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
+        let name = entry.map_err(io(folder))?.file_name();
         let digits = name
             .to_str()
             .and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
@@ -255,13 +268,18 @@ pub(crate) fn checkpoint_steps(folder: &Path) -> Result<Vec<usize>, Error> {
     Ok(steps)
 }
 
-/// Reads a checkpoint's layers in the order of the forward.
-pub(crate) fn read_checkpoint(path: &Path, device: &Device) -> Result<Activations, Error> {
+/// Reads the layers of a step from this folder, in the order of the forward.
+pub(crate) fn read_activations(
+    folder: &Path,
+    step: usize,
+    device: &Device,
+) -> Result<Activations, Error> {
+    let path = file_of(folder, step);
     let damaged = |problem: String| Error::Checkpoint {
-        path: path.to_path_buf(),
+        path: path.clone(),
         problem,
     };
-    let bytes = std::fs::read(path).map_err(|source| damaged(source.to_string()))?;
+    let bytes = std::fs::read(&path).map_err(|source| damaged(source.to_string()))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| damaged(format!("it is truncated or damaged ({source})")))?;
     let (_, header) =

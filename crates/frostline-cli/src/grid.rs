@@ -34,8 +34,10 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
             .expect("the template is a constant"),
     );
-    let rows = Layers::read(a, options.steps[0], options, &bar)?;
-    let columns = Layers::read(b, options.steps[1], options, &bar)?;
+    let read = |path: &Path, step, probe| Layers::read(path, (step, probe), options, &bar);
+    let probe = probe(a, b, options.steps);
+    let rows = read(a, options.steps[0], probe)?;
+    let columns = read(b, options.steps[1], probe)?;
     bar.set_message("comparing");
     let wanted = Wanted::Values;
     let found = Grid::of(&rows.prepared, &columns.prepared, wanted, |progress| {
@@ -61,6 +63,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
             rows: (short(a), rows.names.clone()),
             columns: (short(b), columns.names.clone()),
             values: values.clone(),
+            chance: frostline::grid_chance(&found),
         })?;
         std::fs::write(svg, picture)
             .map_err(|error| Failure::Data(format!("{}: {error}", svg.display())))?;
@@ -89,13 +92,13 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
 impl Layers {
     fn read(
         path: &Path,
-        step: Option<usize>,
+        (step, probe): (Option<usize>, Probe),
         options: &Options,
         bar: &ProgressBar,
     ) -> Result<Layers, Failure> {
         bar.set_message(format!("reading {}", path.display()));
         if path.is_dir() {
-            return Layers::of_run(path, step, options);
+            return Layers::of_run(path, (step, probe), options);
         }
         if step.is_some() {
             return Err(Failure::Usage(format!(
@@ -137,7 +140,11 @@ impl Layers {
         })
     }
 
-    fn of_run(path: &Path, step: Option<usize>, options: &Options) -> Result<Layers, Failure> {
+    fn of_run(
+        path: &Path,
+        (step, probe): (Option<usize>, Probe),
+        options: &Options,
+    ) -> Result<Layers, Failure> {
         let run = Run::open(path)?;
         for problem in &run.problems {
             eprintln!("warning: {problem}");
@@ -160,7 +167,10 @@ impl Layers {
                 Failure::Data(format!("{} has no checkpoints to compare", path.display()))
             })?,
         };
-        let activations = run.activations(step, &Device::flex())?;
+        let activations = match probe {
+            Probe::OfChecks => run.activations(step, &Device::flex())?,
+            Probe::OfPanes => run.pane_activations(step, &Device::flex())?,
+        };
         let names: Vec<String> = activations.names().map(str::to_string).collect();
         let views = names.iter().map(|name| activations.view(name));
         let views = views.collect::<Result<Vec<_>, _>>()?;
@@ -169,6 +179,29 @@ impl Layers {
             seed: run.info.seed,
             prepared: options.measure.prepare_all(&views),
         })
+    }
+}
+
+/// Which of a run's probes the layers are of.
+#[derive(Clone, Copy)]
+enum Probe {
+    OfChecks,
+    OfPanes,
+}
+
+/// The probe of the panes where both are runs that evaluated the same kind at their steps, since it has more samples; else
+/// that of the checks.
+fn probe(a: &Path, b: &Path, steps: [Option<usize>; 2]) -> Probe {
+    // What can't be read is an error when it is read for good.
+    let pane = |path: &Path, step: Option<usize>| {
+        let run = Run::open(path).ok()?;
+        let step = step.or(run.checkpoints().last().copied())?;
+        let evaluated = run.pane_steps().contains(&step);
+        run.info.panes_probe.filter(|_| evaluated)
+    };
+    match (pane(a, steps[0]), pane(b, steps[1])) {
+        (Some(a), Some(b)) if a.layout == b.layout => Probe::OfPanes,
+        _ => Probe::OfChecks,
     }
 }
 

@@ -20,6 +20,7 @@ fn write(folder: &Path, change: impl Fn(&mut RunInfo, &mut Vec<Check>)) {
             samples: 8,
             layout: Layout::default(),
         },
+        panes_probe: None,
         policy: "never".to_string(),
         measure: Measure::default().to_string(),
         seed: None,

@@ -2,6 +2,7 @@ mod checking;
 mod fingerprint;
 mod going;
 mod going_on;
+mod panes_probe;
 mod settings;
 
 use std::ops::Range;
@@ -26,6 +27,7 @@ use crate::{
     Watched,
 };
 use going::Going;
+use panes_probe::Panes;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
@@ -33,6 +35,7 @@ use settings::Budget;
 pub struct FreezeTraining<M> {
     layers: Layers,
     probe: Probe<M>,
+    panes: Option<Panes<M>>,
     policy: Box<dyn FreezePolicy>,
     watched: Watched,
     schedule: CheckpointSchedule,
@@ -75,6 +78,7 @@ impl<M: Module> FreezeTraining<M> {
                     samples: 0,
                     layout: probe.kept_layout(),
                 },
+                panes_probe: None,
                 policy: policy.describe(),
                 measure: measure.to_string(),
                 seed: None,
@@ -87,6 +91,7 @@ impl<M: Module> FreezeTraining<M> {
             watched: policy.watches(),
             layers,
             probe,
+            panes: None,
             policy: Box::new(policy),
             schedule: CheckpointSchedule::Fractions((0..=20).map(|i| i as f64 / 20.0).collect()),
             measure,
@@ -107,6 +112,7 @@ impl<M: Module> FreezeTraining<M> {
     /// have to say.
     pub fn start(&mut self, model: &M) -> Result<(), Error> {
         let due = self.due()?;
+        self.settle_panes()?;
         let mut clock = Clock::start();
         let activations = self.look(model)?;
         let folder = match (&self.path, self.going_on) {
@@ -119,6 +125,7 @@ impl<M: Module> FreezeTraining<M> {
         let check_now = due.first() == Some(&0);
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
+        self.record_pane(model, 0)?;
         if check_now {
             self.check(model, activations, 0)?;
         }
@@ -159,7 +166,8 @@ impl<M: Module> FreezeTraining<M> {
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
-        if !self.is_due(step.step) {
+        let check_now = self.is_due(step.step);
+        if !check_now && !self.pane_is_due(step.step) {
             return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
@@ -169,6 +177,10 @@ impl<M: Module> FreezeTraining<M> {
         let going = self.going.as_mut().expect("started above");
         going.clock.trained();
         let model = at_home(model);
+        self.record_pane(&model, step.step)?;
+        if !check_now {
+            return Ok(frozen);
+        }
         let activations = self.probe.activations(&model)?;
         self.check(&model, activations, step.step)
     }

@@ -87,6 +87,7 @@ impl History {
         let mut checks = self.checks[check.min(self.checks.len())..].to_vec();
         if let Some(first) = checks.first_mut() {
             first.similarity.fill(None);
+            first.chance.fill(None);
             first.gradients.fill(None);
             first.weight_change.fill(None);
         }

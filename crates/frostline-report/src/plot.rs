@@ -62,6 +62,10 @@ pub(crate) struct Curve {
     pub(crate) bars: Vec<Bar>,
     /// A band around the curve, with gaps between its pieces.
     pub(crate) band: Vec<Vec<Bar>>,
+    /// Points of the curve that are drawn hollow: chance could give them.
+    pub(crate) hollow: Vec<(f64, f64)>,
+    /// The band is all that there is.
+    pub(crate) shade: bool,
 }
 
 impl Curve {
@@ -76,6 +80,8 @@ impl Curve {
             beside: Vec::new(),
             bars: Vec::new(),
             band: Vec::new(),
+            hollow: Vec::new(),
+            shade: false,
         }
     }
 }
@@ -154,6 +160,11 @@ impl Plot {
             }
             for curve in &self.curves {
                 self.draw_curve(canvas, frame, curve);
+            }
+            for curve in &self.curves {
+                for &point in &curve.hollow {
+                    canvas.ring(self.at(frame, point), 2.6, curve.colour);
+                }
             }
             for curve in &self.curves {
                 if let Some(point) = &curve.ring {

@@ -26,6 +26,7 @@ pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
             samples: 120,
             layout: Layout::default(),
         },
+        panes_probe: None,
         policy: if freeze { "linear(0, 1)" } else { "never" }.to_string(),
         measure: Measure::default().to_string(),
         seed: Some(1),
