@@ -315,7 +315,7 @@ fn convnet_layers(samples: usize) -> ([Vec<Tensor<2>>; 2], String) {
     let probe = order
         .chunks(250)
         .map(|some| images.test.batch(some, &Device::flex()).0);
-    let probe = Probe::new(probe.collect(), ConvNet::forward);
+    let probe = Probe::new(probe.collect(), ConvNet::forward).layout(Layout::ChannelMeans);
     let mut net = ConvNet::init(10, &device);
     let mut trainer = Trainer::new(0.05, STEPS, &device);
     let mut rows = Vec::new();

@@ -183,7 +183,7 @@ fn probe(device: &Device) -> Probe<ConvNet> {
     let order: Vec<usize> = (0..PROBE).collect();
     let (images, batches) = (images(PROBE), order.chunks(250));
     let batches = batches.map(|some| images.batch(some, device).0).collect();
-    Probe::new(batches, ConvNet::forward)
+    Probe::new(batches, ConvNet::forward).layout(Layout::ChannelMeans)
 }
 
 fn asking(device: &Device) -> Work {

@@ -5,11 +5,16 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
 use burn::lr_scheduler::constant::ConstantLr;
 use burn::module::Module;
+use burn::nn::attention::generate_padding_mask;
+use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::loss::{MseLoss, Reduction};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::transformer::{
+    TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput,
+};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
@@ -211,6 +216,57 @@ let model = result.model.into_inner();
     assert_eq!(model.num_params(), 4 * 6 + 6 + 6 * 5 + 5 + 5 + 1);
     let run = Run::open(here.join("runs/learner"))?;
     assert_eq!(run.info.outcome.map(|end| (end.status, end.step)), Some((Status::Finished, 16)));
+    Ok(())
+}
+
+/// Sentences, padded to the longest of their batch.
+#[derive(Clone)]
+struct Sentences {
+    tokens: Tensor<2, Int>,
+    padding: Tensor<2, Bool>,
+}
+
+/// An encoder of sentences with a convolution over their tokens.
+#[derive(Module, Debug)]
+struct Classifier {
+    embedding: Embedding,
+    encoder: TransformerEncoder,
+    convolution: Conv1d,
+}
+
+impl Classifier {
+    fn forward(&self, batch: Sentences) -> Tensor<3> {
+        let embedded = self.embedding.forward(batch.tokens).tap("embedding");
+        let input = TransformerEncoderInput::new(embedded).mask_pad(batch.padding);
+        let encoded = self.encoder.forward(input).tap("encoder");
+        self.convolution
+            .forward(encoded.swap_dims(1, 2))
+            .tap("conv1")
+    }
+}
+
+#[test]
+#[rustfmt::skip] // as in the README
+fn the_masks_of_the_readme_leave_padding_out() -> Result<(), Box<dyn std::error::Error>> {
+    let device = Device::flex();
+    let net = Classifier {
+        embedding: EmbeddingConfig::new(20, 6).init(&device),
+        encoder: TransformerEncoderConfig::new(6, 12, 2, 1).init(&device),
+        convolution: Conv1dConfig::new(6, 4, 1).init(&device),
+    };
+    let sentences = |lengths: std::ops::Range<usize>| {
+        let sentences = lengths.map(|length| (1..=length).collect()).collect();
+        let padded = generate_padding_mask(0, sentences, None, &device);
+        Sentences { tokens: padded.tensor, padding: padded.mask }
+    };
+    let batches = vec![sentences(1..6), sentences(3..12)];
+let padding = batches.iter().map(|batch| batch.padding.clone()).collect::<Vec<_>>(); // true for padding
+let probe = Probe::new(batches, Classifier::forward).axes(Axes::Tokens).padding(padding);
+let probe = probe.axes_of("conv*", Axes::ChannelsFirst); // [sample, channel, place]
+    let views = probe.layout(Layout::Channels).activations(&net)?;
+    let tokens = (1..6).chain(3..12).sum();
+    assert_eq!(views.view("encoder")?.dims(), [tokens, 6]);
+    assert_eq!(views.view("conv1")?.dims(), [tokens, 4]);
     Ok(())
 }
 

@@ -1,12 +1,18 @@
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{Error, Layout};
+use crate::maps::Maps;
+use crate::pattern::Pattern;
+use crate::{Axes, Error, LayerShape, Layout, RealTokens};
 
 /// What one layer answered in one forward, detached, on the device where it was computed.
 #[derive(Clone, Debug)]
 pub struct Activation {
     name: String,
     shape: Vec<usize>,
+    axes: Option<Axes>,
+    real: Option<Arc<RealTokens>>,
     flat: Tensor<1>,
 }
 
@@ -18,8 +24,16 @@ impl Activation {
         Activation {
             name: name.into(),
             shape,
+            axes: None,
+            real: None,
             flat,
         }
+    }
+
+    /// Names the axes, in place of what they were called before. They mean nothing for fewer than three.
+    pub fn with_axes(mut self, axes: Axes) -> Self {
+        self.axes = Some(axes);
+        self
     }
 
     /// The layer's name, its scopes included.
@@ -37,6 +51,19 @@ impl Activation {
         self.flat.device()
     }
 
+    /// The axes as they were named, at the tap or by [`with_axes`](Self::with_axes).
+    pub fn axes(&self) -> Option<Axes> {
+        self.axes
+    }
+
+    /// The shape with its axes told apart.
+    ///
+    /// # Errors
+    /// [`Error::AxesUnknown`] for three axes that nobody named, [`Error::NotTokens`].
+    pub fn layer_shape(&self) -> Result<LayerShape, Error> {
+        LayerShape::of(&self.name, &self.shape, self.axes)
+    }
+
     /// The activation as it was tapped. Errors: `RankMismatch`.
     pub fn tensor<const D: usize>(&self) -> Result<Tensor<D>, Error> {
         let shape: [usize; D] =
@@ -51,15 +78,58 @@ impl Activation {
         Ok(self.flat.clone().reshape(shape))
     }
 
-    /// The activation as `[sample, neuron]`. Errors: `EmptyActivation`.
+    /// The activation as maps `[sample, channel, height, width]`, wherever its channels are: the height of a sequence is
+    /// 1, and `[sample, neuron]` has maps of one pixel.
+    ///
+    /// # Errors
+    /// [`Error::AxesUnknown`] for three axes that nobody named, [`Error::NotTokens`], and [`Error::RankMismatch`] for
+    /// more than two axes of places.
+    pub fn maps(&self) -> Result<Tensor<4>, Error> {
+        let shape = self.layer_shape()?;
+        let (n, channels) = (shape.samples, shape.channels);
+        let (height, width) = match *shape.places {
+            [] => (1, 1),
+            [width] => (1, width),
+            [height, width] => (height, width),
+            _ => return self.tensor(),
+        };
+        let flat = self.flat.clone();
+        Ok(match shape.channels_are_last() {
+            true => {
+                let maps: Tensor<4> = flat.reshape([n, height, width, channels]);
+                maps.permute([0, 3, 1, 2])
+            }
+            false => flat.reshape([n, channels, height, width]),
+        })
+    }
+
+    /// The activation as `[sample, neuron]`.
+    ///
+    /// # Errors
+    /// [`Error::EmptyActivation`], [`Error::AxesUnknown`] for three axes that nobody named where the layout tells places
+    /// from channels, [`Error::NotTokens`], and [`Error::BadGrid`].
     pub fn view(&self, layout: Layout) -> Result<Tensor<2>, Error> {
+        self.view_from(layout, 0)
+    }
+
+    /// The view of a batch whose first sample is this one of all inputs.
+    pub(crate) fn view_from(&self, layout: Layout, first_input: usize) -> Result<Tensor<2>, Error> {
         if self.shape.contains(&0) {
             return Err(Error::EmptyActivation {
                 name: self.name.clone(),
                 shape: self.shape.clone(),
             });
         }
-        Ok(layout.view(self.flat.clone(), &self.shape))
+        let shape = match self.layer_shape() {
+            // Which neuron comes first means nothing to a measure.
+            Err(Error::AxesUnknown { .. })
+                if layout == Layout::Positions && self.real.is_none() =>
+            {
+                LayerShape::of(&self.name, &self.shape, Some(Axes::ChannelsFirst))?
+            }
+            shape => shape?,
+        };
+        Maps::of(self.flat.clone(), shape, self.real.as_deref())?.view(layout, first_input)
     }
 
     /// The values on the host, in row-major order.
@@ -76,9 +146,69 @@ impl Activation {
 #[derive(Clone, Debug, Default)]
 pub struct Activations {
     layers: Vec<Activation>,
+    inputs: Option<usize>,
 }
 
 impl Activations {
+    /// Names the axes of all layers whose axes were not named at their tap.
+    ///
+    /// [`Axes::Tokens`] is for layers of three axes alone: those of more stay as they are.
+    pub fn with_axes(mut self, axes: Axes) -> Self {
+        for layer in &mut self.layers {
+            let fits = axes != Axes::Tokens || layer.shape.len() == 3;
+            layer.axes = layer.axes.or(fits.then_some(axes));
+        }
+        self
+    }
+
+    /// Names the axes of the layers with this name, or whose names fit this pattern: `*` stands for any characters.
+    ///
+    /// # Errors
+    /// [`Error::NoLayerMatches`], [`Error::BadPattern`].
+    pub fn with_axes_of(mut self, pattern: &str, axes: Axes) -> Result<Self, Error> {
+        let named = self.matching(pattern)?;
+        for at in named {
+            self.layers[at].axes = Some(axes);
+        }
+        Ok(self)
+    }
+
+    /// Which layers fit a pattern.
+    fn matching(&self, pattern: &str) -> Result<Vec<usize>, Error> {
+        let fits = Pattern::new(pattern)?;
+        let named = self.names().enumerate();
+        let named: Vec<usize> = named
+            .filter(|(_, name)| fits.matches(name))
+            .map(|(at, _)| at)
+            .collect();
+        if named.is_empty() {
+            return Err(Error::NoLayerMatches {
+                pattern: pattern.to_string(),
+                recorded: self.listed(),
+            });
+        }
+        Ok(named)
+    }
+
+    /// Leaves padded tokens out of the views of all layers that have places, but of those that fit a pattern.
+    pub(crate) fn with_real_tokens(
+        mut self,
+        real: RealTokens,
+        unmasked: &[String],
+    ) -> Result<Self, Error> {
+        let mut left_out = Vec::new();
+        for pattern in unmasked {
+            left_out.extend(self.matching(pattern)?);
+        }
+        let real = Arc::new(real);
+        for (at, layer) in self.layers.iter_mut().enumerate() {
+            if !left_out.contains(&at) {
+                layer.real = Some(real.clone());
+            }
+        }
+        Ok(self)
+    }
+
     /// The layers' names, in the order of the forward.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().map(Activation::name)
@@ -87,6 +217,18 @@ impl Activations {
     /// The activations, in the order of the forward.
     pub fn iter(&self) -> impl Iterator<Item = &Activation> {
         self.layers.iter()
+    }
+
+    /// How many inputs are behind the rows of the views that a [`Probe`](crate::Probe) makes: as many as there are rows, or
+    /// fewer where several places of an input are samples, which are not independent of each other. None for activations
+    /// that come from elsewhere.
+    pub fn inputs(&self) -> Option<usize> {
+        self.inputs
+    }
+
+    pub(crate) fn of_inputs(mut self, inputs: usize) -> Self {
+        self.inputs = Some(inputs);
+        self
     }
 
     /// How many layers were tapped.
@@ -109,12 +251,17 @@ impl Activations {
     }
 
     /// One layer as `[sample, neuron]` in the default layout, channel means.
-    /// Errors: `UnknownLayer`, `EmptyActivation`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`], and those of [`Activation::view`].
     pub fn view(&self, name: &str) -> Result<Tensor<2>, Error> {
         self.view_as(name, Layout::default())
     }
 
-    /// One layer as `[sample, neuron]`. Errors: `UnknownLayer`, `EmptyActivation`.
+    /// One layer as `[sample, neuron]`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`], and those of [`Activation::view`].
     pub fn view_as(&self, name: &str, layout: Layout) -> Result<Tensor<2>, Error> {
         self.layer(name)?.view(layout)
     }
@@ -139,6 +286,7 @@ impl FromIterator<Activation> for Activations {
     fn from_iter<I: IntoIterator<Item = Activation>>(layers: I) -> Self {
         Activations {
             layers: layers.into_iter().collect(),
+            inputs: None,
         }
     }
 }

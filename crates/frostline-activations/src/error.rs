@@ -29,6 +29,134 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// An activation of three axes, of which nobody said which holds the channels.
+    #[error(
+        "layer `{name}` has shape {shape:?}, and it isn't known which axis holds its neurons: is it \
+         [sample, channel, place], as Conv1d puts it out, or [sample, token, neuron], as embeddings, attention \
+         and LSTMs do? Name it at the tap, `.tap_as(\"{name}\", Axes::ChannelsFirst)` or `.tap_as(\"{name}\", \
+         Axes::Tokens)`, or at the probe, for all layers `.axes(Axes::ChannelsFirst)` or `.axes(Axes::Tokens)`, for \
+         some `.axes_of(\"{name}\", ..)`"
+    )]
+    AxesUnknown {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// More than three axes were named as tokens.
+    #[error(
+        "layer `{name}` has shape {shape:?}, but Axes::Tokens is [sample, token, neuron]; with more axes it is \
+         Axes::ChannelsFirst or Axes::ChannelsLast"
+    )]
+    NotTokens {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A name or pattern that no layer has.
+    #[error("no layer is called `{pattern}`, * being any characters; recorded are: {recorded}")]
+    NoLayerMatches {
+        /// The name or pattern.
+        pattern: String,
+        /// The names there are, comma separated.
+        recorded: String,
+    },
+    /// What was to be a pattern of names can't be one.
+    #[error("`{pattern}` is no pattern of layer names: {problem}")]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A grid without cells or places, or one that is finer than any map.
+    #[error(
+        "a grid of {grid:?} cells of which {places} are taken can't be pooled to; each side and the number of places is \
+         at least 1, and all cells together are at most a million"
+    )]
+    BadGrid {
+        /// Cells along depth, height and width.
+        grid: [usize; 3],
+        /// Cells of each input that are samples.
+        places: usize,
+    },
+    /// A mask that doesn't fit a layer.
+    #[error(
+        "layer `{name}` is {places:?}, [sample, place..], but the mask is {mask:?}, [sample, token]; a mask \
+         holds a value for each token of each sample. If the places of this layer are not the tokens, leave it out \
+         by `.unmasked(\"{name}\")`"
+    )]
+    TokensDiffer {
+        /// The layer's name.
+        name: String,
+        /// Its samples, and the lengths of its axes of places.
+        places: Vec<usize>,
+        /// The shape of the mask.
+        mask: [usize; 2],
+    },
+    /// An input that is padding alone.
+    #[error(
+        "row {row} of the mask of batch {batch} has no real token; an input has one at least (is the mask the wrong \
+         way round? `.padding(..)` takes true for padding, `.real_tokens(..)` true for a token)"
+    )]
+    NoRealTokens {
+        /// The batch.
+        batch: usize,
+        /// The sample in it.
+        row: usize,
+    },
+    /// Padded tokens in a layout that makes each token neurons of its own.
+    #[error(
+        "layer `{name}` has padded tokens, which Layout::Positions can't leave out: every token is neurons of its own \
+         there; take Layout::ChannelMeans, Layout::Channels or Layout::Pooled"
+    )]
+    PaddedPositions {
+        /// The layer's name.
+        name: String,
+    },
+    /// A tap whose first axis is not the samples.
+    #[error(
+        "layer `{name}` has shape {shape:?} in batch {batch} of the probe, whose number of samples is {samples} \
+         ({source_of}); the samples must be the first axis of every tap{advice}"
+    )]
+    SamplesDiffer {
+        /// The layer's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The batch.
+        batch: usize,
+        /// How many samples the batch has.
+        samples: usize,
+        /// How that is known.
+        source_of: String,
+        /// Which axis seems to be the samples, and what to do.
+        advice: String,
+    },
+    /// Nothing says how many samples a batch has.
+    #[error(
+        "it isn't known how many samples batch {batch} of the probe has, and so whether they are the first axis of \
+         {layers}: say it by `.samples([..])`, a number for each batch"
+    )]
+    SamplesUnknown {
+        /// The batch.
+        batch: usize,
+        /// The layers, comma separated.
+        layers: String,
+    },
+    /// More or fewer masks, or numbers of samples, than the probe has batches.
+    #[error(
+        "the number of the probe's batches is {batches}, but that of {what} is {given}; give one for each batch"
+    )]
+    BatchesDiffer {
+        /// Batches of the probe.
+        batches: usize,
+        /// How many were given.
+        given: usize,
+        /// What was given.
+        what: &'static str,
+    },
     /// An activation was asked for with another rank than it has.
     #[error("layer `{name}` has shape {shape:?}, so it is no tensor of rank {asked}")]
     RankMismatch {

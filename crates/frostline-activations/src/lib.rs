@@ -16,7 +16,7 @@
 //! - [`Tap`] and [`scope`] name the layers; off, a tap is one relaxed atomic load.
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
-//! - [`Activations`] are what they give; [`Layout`] says what a sample and a neuron is.
+//! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
 //!
@@ -24,12 +24,16 @@
 
 mod activations;
 mod array_file;
+mod axes;
 mod by_chance;
 mod error;
 mod layout;
 mod ledger;
 mod listening;
+mod maps;
+mod pattern;
 mod probe;
+mod real_tokens;
 mod record;
 mod replacing;
 mod run;
@@ -39,11 +43,13 @@ mod tap;
 
 pub use activations::{Activation, Activations};
 pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use axes::{Axes, LayerShape};
 pub use by_chance::ByChance;
 pub use error::Error;
-pub use layout::Layout;
+pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
 pub use probe::Probe;
+use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;
 pub use run::{

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 
-use crate::{record::Recorder, replacing::Replacement};
+use crate::{Axes, record::Recorder, replacing::Replacement};
 
 /// How many listen now, on all threads. A thread that listens counts itself before its forward, so the
 /// relaxed load always sees at least its own.
@@ -46,7 +46,11 @@ pub(crate) fn anyone() -> bool {
 
 /// A tap fired while someone listens, here or on another thread: what it returns.
 #[cold]
-pub(crate) fn heard<const D: usize>(mut tensor: Tensor<D>, name: &str) -> Tensor<D> {
+pub(crate) fn heard<const D: usize>(
+    mut tensor: Tensor<D>,
+    name: &str,
+    axes: Option<Axes>,
+) -> Tensor<D> {
     let listeners = HERE.with_borrow(|here| here.listeners.len());
     for place in (0..listeners).rev() {
         let found = HERE.with_borrow_mut(|here| {
@@ -68,7 +72,7 @@ pub(crate) fn heard<const D: usize>(mut tensor: Tensor<D>, name: &str) -> Tensor
     }
     HERE.with_borrow_mut(|here| {
         if let Some((recorder, name)) = here.recorder(name) {
-            recorder.keep(name, &tensor);
+            recorder.keep(name, &tensor, axes);
         }
     });
     tensor

@@ -1,10 +1,14 @@
+mod samples;
+
+use std::sync::OnceLock;
+
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor};
 
-use crate::{Activation, Activations, Error, Layout, record};
+use crate::{Activation, Activations, Axes, Error, LayerShape, Layout, RealTokens, record};
 
-/// A fixed set of batches that a model is asked again and again, always in the same order and in
-/// evaluation mode, so that its answers at two checkpoints can be compared sample by sample.
+/// A fixed set of batches on which a model is evaluated again and again, always in the same order and in
+/// evaluation mode, so that its activations at two checkpoints can be compared sample by sample.
 ///
 /// ```no_run
 /// # use burn::{module::Module, nn::Linear, tensor::Tensor};
@@ -17,72 +21,204 @@ use crate::{Activation, Activations, Error, Layout, record};
 /// let activations = probe.activations(&net)?; // every layer as [sample, neuron]
 /// # Ok(()) }
 /// ```
+///
+/// Sentences that are padded to the longest of their batch come with masks, and layers of three axes with a name for
+/// them:
+///
+/// ```no_run
+/// # use burn::{module::Module, nn::Linear, tensor::{Bool, Int, Tensor}};
+/// # #[derive(Module, Debug)] struct Net { layer: Linear }
+/// # impl Net { fn forward(&self, _: (Tensor<2, Int>, Tensor<2, Bool>)) {} }
+/// # fn example(batches: Vec<(Tensor<2, Int>, Tensor<2, Bool>)>) {
+/// use frostline_activations::{Axes, Probe};
+///
+/// // Each batch is (tokens, padding), both [sentence, token].
+/// let padding: Vec<_> = batches.iter().map(|(_, padding)| padding.clone()).collect();
+/// let probe = Probe::new(batches, Net::forward).axes(Axes::Tokens).padding(padding);
+/// # }
+/// ```
 pub struct Probe<M> {
     ask: Ask<M>,
     batches: usize,
-    layout: Layout,
+    /// The first axis of each batch that is a tensor.
+    first_axes: Vec<Option<usize>>,
+    /// How many samples the user says that each batch has.
+    samples: Option<Vec<usize>>,
+    masks: Option<Masks>,
+    unmasked: Vec<String>,
+    axes: Option<Axes>,
+    axes_of: Vec<(String, Axes)>,
+    /// Chosen by the user, or when the probe is first used.
+    layout: OnceLock<Layout>,
 }
 
 /// Records a model's forward of the batch with this index.
 type Ask<M> = Box<dyn Fn(&M, usize) -> Result<Activations, Error> + Send>;
 
+/// A mask `[sample, token]` for each batch.
+struct Masks {
+    of_batches: Vec<Tensor<2, Bool>>,
+    /// The value that a real token has.
+    real: bool,
+}
+
 impl<M: Module> Probe<M> {
     /// A probe of these batches, passed to `forward` one at a time. What `forward` returns is dropped:
     /// only its taps count. The tensors belong on a device without autodiff.
+    ///
+    /// The samples of a batch are the first axis of every tap. Where a batch is a tensor, they are its first
+    /// axis too; else [`samples`](Self::samples) says how many there are, or masks, or taps of other than three axes.
     pub fn new<I, T>(batches: Vec<I>, forward: impl Fn(&M, I) -> T + Send + 'static) -> Self
     where
         I: Clone + Send + 'static,
     {
         Probe {
             batches: batches.len(),
+            first_axes: batches
+                .iter()
+                .map(|batch| samples::first_axis(batch))
+                .collect(),
             ask: Box::new(move |model, batch| {
                 let (_, activations) = record(|| forward(model, batches[batch].clone()))?;
                 Ok(activations)
             }),
-            layout: Layout::default(),
+            samples: None,
+            masks: None,
+            unmasked: Vec::new(),
+            axes: None,
+            axes_of: Vec::new(),
+            layout: OnceLock::new(),
         }
     }
 
-    /// Keeps each activation in this layout. Default: [`Layout::ChannelMeans`].
+    /// Keeps each activation in this layout. Without it the first use of the probe takes the one that
+    /// [`Layout::enough`] names for the model's layers, and stays with it.
     pub fn layout(mut self, layout: Layout) -> Self {
-        self.layout = layout;
+        self.layout = OnceLock::from(layout);
         self
     }
 
-    /// The layout in which activations are kept.
-    pub fn kept_layout(&self) -> Layout {
-        self.layout
+    /// The layout in which activations are kept, once it is known.
+    pub fn kept_layout(&self) -> Option<Layout> {
+        self.layout.get().copied()
     }
 
-    /// Asks the model, as `model.valid()`, all batches; joins each layer's answers into one view
+    /// Takes this layout if none has been chosen: a run that goes on keeps the one with which it began.
+    pub fn keep_to(&self, layout: Layout) {
+        let _chosen_before = self.layout.set(layout);
+    }
+
+    /// The layout in which the activations of such a model are kept from now on: the one that was chosen, or else the one
+    /// that [`Layout::enough`] names, for which the first batch is evaluated.
+    ///
+    /// # Errors
+    /// As for [`activations`](Self::activations).
+    pub fn settle_layout(&self, model: &M) -> Result<Layout, Error> {
+        match self.kept_layout() {
+            Some(layout) => Ok(layout),
+            None => {
+                let (first, samples) = self.batch(&model.valid(), 0)?;
+                self.settled(&first, samples)
+            }
+        }
+    }
+
+    fn settled(&self, first: &Activations, samples: usize) -> Result<Layout, Error> {
+        if let Some(layout) = self.kept_layout() {
+            return Ok(layout);
+        }
+        let shapes = layer_shapes(first)?;
+        let inputs = self.inputs(samples);
+        Ok(*self.layout.get_or_init(|| Layout::enough(&shapes, inputs)))
+    }
+
+    /// What the axes of all layers mean whose axes were not named at their tap.
+    ///
+    /// [`Axes::Tokens`] is for taps of three axes alone: those of more are channels first, unless they are named by
+    /// [`axes_of`](Self::axes_of).
+    pub fn axes(mut self, axes: Axes) -> Self {
+        self.axes = Some(axes);
+        self
+    }
+
+    /// What the axes of the layer with this name mean, or of those whose names fit this pattern: in
+    /// `"encoder.*"`, `*` stands for any characters. It counts more than the name at the tap; of two that fit
+    /// a layer the later counts.
+    pub fn axes_of(mut self, layers: impl Into<String>, axes: Axes) -> Self {
+        self.axes_of.push((layers.into(), axes));
+        self
+    }
+
+    /// How many samples each batch has, for batches that are no tensors, or whose first axis is not the sample.
+    pub fn samples(mut self, of_batches: impl IntoIterator<Item = usize>) -> Self {
+        self.samples = Some(of_batches.into_iter().collect());
+        self
+    }
+
+    /// Leaves padded tokens out of every view: a mask `[sample, token]` for each batch, **true for padding**, as
+    /// Burn's `mask_pad` is.
+    ///
+    /// It holds for all layers that have places: in [`Layout::Channels`] a padded token is no row, means are taken over
+    /// real tokens alone, and so are the cells of [`Layout::Pooled`]; [`Layout::Positions`] can't leave tokens out and
+    /// is refused. A sentence then says the same whatever it is padded to. A layer whose places are not the tokens is
+    /// an error until [`unmasked`](Self::unmasked) names it.
+    pub fn padding(mut self, masks: impl IntoIterator<Item = Tensor<2, Bool>>) -> Self {
+        self.masks = Some(Masks {
+            of_batches: masks.into_iter().collect(),
+            real: false,
+        });
+        self
+    }
+
+    /// The same as [`padding`](Self::padding) by masks the other way round: **true for a real token**.
+    pub fn real_tokens(mut self, masks: impl IntoIterator<Item = Tensor<2, Bool>>) -> Self {
+        self = self.padding(masks);
+        self.masks.as_mut().expect("set on the line above").real = true;
+        self
+    }
+
+    /// Lets the masks not hold for the layer with this name, or for those whose names fit this pattern (`*` stands for
+    /// any characters): all their places count.
+    pub fn unmasked(mut self, layers: impl Into<String>) -> Self {
+        self.unmasked.push(layers.into());
+        self
+    }
+
+    /// Evaluates the model, as `model.valid()`, on all batches; joins each layer's activations into one view
     /// `[sample, neuron]`.
     ///
     /// Raw activations are held for one batch at a time.
-    /// Errors: `EmptyProbe`, `NoTaps`, `TappedTwice`, `TapsDiffer`, `WidthsDiffer`, `EmptyActivation`.
+    ///
+    /// # Errors
+    /// [`Error::EmptyProbe`], [`Error::NoTaps`], [`Error::TappedTwice`]; [`Error::TapsDiffer`] and
+    /// [`Error::WidthsDiffer`] between batches; [`Error::SamplesDiffer`] for a tap whose first axis is not the
+    /// samples, [`Error::SamplesUnknown`], [`Error::BatchesDiffer`]; [`Error::AxesUnknown`] for three axes that
+    /// nobody named, [`Error::NotTokens`]; [`Error::NoLayerMatches`] and [`Error::BadPattern`] for names;
+    /// [`Error::TokensDiffer`], [`Error::NoRealTokens`] and [`Error::PaddedPositions`] for masks;
+    /// [`Error::EmptyActivation`], [`Error::BadGrid`], [`Error::Device`].
     pub fn activations(&self, model: &M) -> Result<Activations, Error> {
-        if self.batches == 0 {
-            return Err(Error::EmptyProbe);
-        }
         let model = model.valid();
-        let first = (self.ask)(&model, 0)?;
-        if first.is_empty() {
-            return Err(Error::NoTaps);
-        }
-        let mut views = self.views(&first)?;
+        let (first, mut inputs) = self.batch(&model, 0)?;
+        let layout = self.settled(&first, inputs)?;
+        let views = |activations: &Activations, first_input| -> Result<Vec<Tensor<2>>, Error> {
+            let layers = activations.iter();
+            layers
+                .map(|layer| layer.view_from(layout, first_input))
+                .collect()
+        };
+        let mut joined: Vec<_> = views(&first, 0)?.into_iter().map(|v| vec![v]).collect();
         for batch in 1..self.batches {
-            let answers = (self.ask)(&model, batch)?;
-            if !answers.names().eq(first.names()) {
+            let (activations, samples) = self.batch(&model, batch)?;
+            if !activations.names().eq(first.names()) {
                 return Err(Error::TapsDiffer {
                     batch,
-                    found: answers.listed(),
+                    found: activations.listed(),
                     expected: first.listed(),
                 });
             }
-            for (name, (joined, view)) in first
-                .names()
-                .zip(views.iter_mut().zip(self.views(&answers)?))
-            {
-                let (expected, found) = (joined[0].dims()[1], view[0].dims()[1]);
+            let views = views(&activations, inputs)?;
+            for (name, (joined, view)) in first.names().zip(joined.iter_mut().zip(views)) {
+                let (expected, found) = (joined[0].dims()[1], view.dims()[1]);
                 if found != expected {
                     return Err(Error::WidthsDiffer {
                         name: name.to_string(),
@@ -91,35 +227,64 @@ impl<M: Module> Probe<M> {
                         expected,
                     });
                 }
-                joined.extend(view);
+                joined.push(view);
             }
+            inputs += samples;
         }
-        let joined = views.into_iter().map(|parts| Tensor::cat(parts, 0));
-        Ok(first
-            .names()
-            .zip(joined)
+        let joined = joined.into_iter().map(|parts| Tensor::cat(parts, 0));
+        let views = first.names().zip(joined);
+        let views: Activations = views
             .map(|(name, view)| Activation::new(name, view))
-            .collect())
+            .collect();
+        Ok(views.of_inputs(inputs))
     }
 
-    /// The shape of each layer's answer to the first batch, as it was tapped, with its name.
-    /// Errors: as for [`activations`](Self::activations).
-    pub fn shapes(&self, model: &M) -> Result<Vec<(String, Vec<usize>)>, Error> {
+    /// The shape of each layer's activation of the first batch, as it was tapped, its axes told apart.
+    ///
+    /// # Errors
+    /// As for [`activations`](Self::activations).
+    pub fn shapes(&self, model: &M) -> Result<Vec<LayerShape>, Error> {
+        layer_shapes(&self.batch(&model.valid(), 0)?.0)
+    }
+
+    /// The activations of a batch, with their axes and mask, and how many samples it has.
+    fn batch(&self, model: &M, batch: usize) -> Result<(Activations, usize), Error> {
         if self.batches == 0 {
             return Err(Error::EmptyProbe);
         }
-        let first = (self.ask)(&model.valid(), 0)?;
-        let shapes = first
-            .iter()
-            .map(|layer| (layer.name().to_string(), layer.shape().to_vec()));
-        Ok(shapes.collect())
+        let mut activations = (self.ask)(model, batch)?;
+        if activations.is_empty() {
+            return Err(Error::NoTaps);
+        }
+        for (layers, axes) in &self.axes_of {
+            activations = activations.with_axes_of(layers, *axes)?;
+        }
+        if let Some(axes) = self.axes {
+            activations = activations.with_axes(axes);
+        }
+        if let Some(masks) = &self.masks {
+            self.one_each(masks.of_batches.len(), "its masks")?;
+            let real = RealTokens::of(&masks.of_batches[batch], masks.real, batch)?;
+            activations = activations.with_real_tokens(real, &self.unmasked)?;
+        }
+        let samples = self.samples_in(batch, &activations)?;
+        Ok((activations, samples))
     }
 
-    /// Each layer's view, as the first of the parts to be joined.
-    fn views(&self, answers: &Activations) -> Result<Vec<Vec<Tensor<2>>>, Error> {
-        answers
-            .iter()
-            .map(|layer| Ok(vec![layer.view(self.layout)?]))
-            .collect()
+    /// # Errors
+    /// [`Error::BatchesDiffer`].
+    fn one_each(&self, given: usize, what: &'static str) -> Result<(), Error> {
+        if given == self.batches {
+            return Ok(());
+        }
+        Err(Error::BatchesDiffer {
+            batches: self.batches,
+            given,
+            what,
+        })
     }
+}
+
+fn layer_shapes(activations: &Activations) -> Result<Vec<LayerShape>, Error> {
+    activations.iter().map(Activation::layer_shape).collect()
 }

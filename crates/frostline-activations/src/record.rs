@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Activation, Activations, Error,
+    Activation, Activations, Axes, Error,
     listening::{Listening, Wants},
 };
 
@@ -29,11 +29,20 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn keep<const D: usize>(&mut self, name: String, tensor: &Tensor<D>) {
+    pub(crate) fn keep<const D: usize>(
+        &mut self,
+        name: String,
+        tensor: &Tensor<D>,
+        axes: Option<Axes>,
+    ) {
         if self.layers.iter().any(|layer| layer.name() == name) {
             self.tapped_twice.get_or_insert(name);
-        } else {
-            self.layers.push(Activation::new(name, tensor.clone()));
+            return;
         }
+        let layer = Activation::new(name, tensor.clone());
+        self.layers.push(match axes {
+            Some(axes) => layer.with_axes(axes),
+            None => layer,
+        });
     }
 }

@@ -50,12 +50,23 @@ pub struct RunInfo {
 }
 
 /// The probe of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeInfo {
-    /// Rows of each view.
+    /// Rows of each view, of the longest where they differ.
     pub samples: usize,
-    /// How activations became views.
+    /// How activations became views. It is fixed when the run begins, so that all its checks can be compared.
     pub layout: Layout,
+    /// How many inputs are behind these rows: fewer where several places of an input are samples. None where it
+    /// was not written down.
+    #[serde(default)]
+    pub inputs: Option<usize>,
+}
+
+impl ProbeInfo {
+    /// How many inputs a check evaluates the model on: as many as there are rows where nothing else is known.
+    pub fn evaluated(&self) -> usize {
+        self.inputs.unwrap_or(self.samples)
+    }
 }
 
 /// A probe that is evaluated for the panes alone: it may be larger than that of the checks, since it is evaluated
@@ -223,7 +234,11 @@ impl Run {
     /// The probe's activations at one checkpoint, every tap a view `[sample, neuron]`.
     /// Errors: `Checkpoint` for a missing or truncated file, with its name.
     pub fn activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
-        run_folder::read_activations(&self.path.join(CHECKPOINTS), step, device)
+        let activations = run_folder::read_activations(&self.path.join(CHECKPOINTS), step, device)?;
+        Ok(match self.info.probe.inputs {
+            Some(inputs) => activations.of_inputs(inputs),
+            None => activations,
+        })
     }
 
     /// The steps at which the probe of the panes was evaluated, ascending; empty where it is that of the checks.

@@ -184,7 +184,10 @@ fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Erro
         [
             ("layers", info.layers.join(", ")),
             ("length", format!("{:?}", info.length)),
-            ("probe", format!("{:?}", info.probe)),
+            (
+                "probe",
+                format!("{} rows, {}", info.probe.samples, info.probe.layout),
+            ),
             ("probe of the panes", format!("{:?}", info.panes_probe)),
             ("policy", info.policy.clone()),
             ("measure", info.measure.clone()),

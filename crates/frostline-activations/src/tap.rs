@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::listening;
+use crate::{Axes, listening};
 
 /// One word that names a layer's output: `x.tap("block1")`.
 pub trait Tap {
@@ -8,15 +8,30 @@ pub trait Tap {
     /// copy of it, on its device, under `name`; inside [`replacing`](crate::replacing) that name, returns what
     /// stands in its place.
     ///
-    /// Nobody listening, a tap is one relaxed atomic load.
+    /// When no recorder is active, a tap is one relaxed atomic load.
     fn tap(self, name: &str) -> Self;
+
+    /// The same, with what the tensor's axes mean: `x.tap_as("encoder", Axes::Tokens)`.
+    ///
+    /// A tensor of three axes needs that here, at the [`Probe`](crate::Probe), or at its
+    /// [`Activations`](crate::Activations).
+    fn tap_as(self, name: &str, axes: Axes) -> Self;
 }
 
 impl<const D: usize> Tap for Tensor<D> {
     #[inline]
     fn tap(self, name: &str) -> Self {
         if listening::anyone() {
-            listening::heard(self, name)
+            listening::heard(self, name, None)
+        } else {
+            self
+        }
+    }
+
+    #[inline]
+    fn tap_as(self, name: &str, axes: Axes) -> Self {
+        if listening::anyone() {
+            listening::heard(self, name, Some(axes))
         } else {
             self
         }

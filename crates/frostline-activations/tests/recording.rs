@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor};
 use frostline_activations::{Activation, Error, Layout, Probe, Tap, record, scope};
 
 #[derive(Module, Debug)]
@@ -155,53 +155,6 @@ fn an_unknown_layer_is_an_error_that_lists_what_was_recorded() {
 
     let message = activations.view("c").unwrap_err().to_string();
     assert_eq!(message, "no layer `c` was recorded; recorded are: a, b");
-}
-
-#[test]
-fn layouts_of_an_image_put_channels_means_or_positions_in_the_columns() {
-    let images = numbers([2, 3, 2, 2]); // value = 12 n + 4 c + position
-    let image = Activation::new("image", images.clone());
-
-    let channels = image.view(Layout::Channels).unwrap();
-    assert_eq!(channels.dims(), [8, 3]);
-    let expected = images.clone().permute([0, 2, 3, 1]).reshape([8, 3]);
-    same(channels, expected);
-    let means = TensorData::from([[1.5f32, 5.5, 9.5], [13.5, 17.5, 21.5]]);
-    assert_eq!(image.view(Layout::ChannelMeans).unwrap().into_data(), means);
-    same(
-        image.view(Layout::Positions).unwrap(),
-        images.reshape([2, 12]),
-    );
-}
-
-#[test]
-fn layouts_of_a_sequence_take_tokens_as_samples_or_their_mean() {
-    let tokens = numbers([2, 3, 2]); // value = 6 n + 2 token + feature
-    let sequence = Activation::new("sequence", tokens.clone());
-
-    same(
-        sequence.view(Layout::Channels).unwrap(),
-        tokens.clone().reshape([6, 2]),
-    );
-    let means = TensorData::from([[2.0f32, 3.0], [8.0, 9.0]]);
-    assert_eq!(
-        sequence.view(Layout::ChannelMeans).unwrap().into_data(),
-        means
-    );
-    same(
-        sequence.view(Layout::Positions).unwrap(),
-        tokens.reshape([2, 6]),
-    );
-}
-
-#[test]
-fn every_layout_leaves_vectors_and_numbers_as_they_are() {
-    let vectors = Activation::new("vectors", numbers([4, 3]));
-    let scalars = Activation::new("scalars", numbers([4]));
-    for layout in [Layout::Channels, Layout::ChannelMeans, Layout::Positions] {
-        same(vectors.view(layout).unwrap(), numbers([4, 3]));
-        same(scalars.view(layout).unwrap(), numbers([4, 1]));
-    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn info() -> RunInfo {
         probe: ProbeInfo {
             samples: 3,
             layout: Layout::ChannelMeans,
+            inputs: None,
         },
         panes_probe: None,
         policy: "never".into(),

@@ -19,6 +19,7 @@ fn write(folder: &Path, change: impl Fn(&mut RunInfo, &mut Vec<Check>)) {
         probe: ProbeInfo {
             samples: 8,
             layout: Layout::default(),
+            inputs: None,
         },
         panes_probe: None,
         policy: "never".to_string(),

@@ -74,10 +74,7 @@ impl<M: Module> FreezeTraining<M> {
                 notice: None,
                 layers: names.clone(),
                 length,
-                probe: ProbeInfo {
-                    samples: 0,
-                    layout: probe.kept_layout(),
-                },
+                probe: ProbeInfo::default(),
                 panes_probe: None,
                 policy: policy.describe(),
                 measure: measure.to_string(),
@@ -112,7 +109,6 @@ impl<M: Module> FreezeTraining<M> {
     /// have to say.
     pub fn start(&mut self, model: &M) -> Result<(), Error> {
         let due = self.due()?;
-        self.settle_panes()?;
         let mut clock = Clock::start();
         let activations = self.look(model)?;
         let folder = match (&self.path, self.going_on) {

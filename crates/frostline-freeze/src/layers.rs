@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
+use frostline_activations::LayerShape;
 
 use crate::Error;
 
@@ -128,27 +129,25 @@ impl Layers {
     }
 
     /// Floating-point operations of each layer's forward for one sample, from the shapes of its parameters
-    /// and of what it puts out, each `(name, shape)`, samples first.
+    /// and of its activations, as [`Probe::shapes`](frostline_activations::Probe::shapes) gives them.
     ///
     /// # Formula
     ///
-    /// `Σ 2 · |W| · positions` over its weights: a matrix meets every vector of the output, `positions`
-    /// being the dimensions between sample and neuron; a kernel meets every place of the output map.
+    /// `Σ 2 · |W| · positions` over its weights. A kernel meets every place of the output map, wherever its channels
+    /// are; a matrix every token or place where the neurons are the last axis, else one vector a sample.
     /// Where a pool follows a convolution in the same layer the output is smaller than what the kernel
     /// went over, and this counts too little: give the numbers to
     /// [`FreezeTraining::forward_flops`](crate::FreezeTraining::forward_flops) then.
-    pub fn estimated_flops(&self, outputs: &[(String, Vec<usize>)]) -> Vec<f64> {
+    pub fn estimated_flops(&self, outputs: &[LayerShape]) -> Vec<f64> {
         let flops = |layer: &Layer| {
-            let output = outputs.iter().find(|(name, _)| *name == layer.name);
-            let output = output.map_or(&[] as &[usize], |(_, shape)| shape);
+            let output = outputs.iter().find(|output| output.name == layer.name);
             let weights = layer.shapes.iter().filter(|shape| shape.len() >= 2);
             let each = weights.map(|weight| {
-                let positions: usize = match (weight.len(), output.len()) {
-                    // `[sample, channel, place..]` under a kernel `[out, in, place..]`.
-                    (kernel @ 3.., rank) if kernel == rank => output[2..].iter().product(),
-                    // `[sample, position.., neuron]` under a matrix.
-                    (2, 3) => output[1],
-                    _ => 1,
+                let positions = match (weight.len(), output) {
+                    (_, None) => 1,
+                    // Burn's linear layers map the last axis.
+                    (2, Some(output)) if !output.channels_are_last() => 1,
+                    (_, Some(output)) => output.positions(),
                 };
                 2.0 * (weight.iter().product::<usize>() * positions) as f64
             });

@@ -78,6 +78,7 @@ fn made_up_run(
         probe: ProbeInfo {
             samples: 250,
             layout: Layout::ChannelMeans,
+            inputs: None,
         },
         panes_probe: Some(PanesProbe {
             layout: Layout::ChannelMeans,

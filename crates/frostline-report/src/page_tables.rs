@@ -70,11 +70,18 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
     row(
         "probe",
         each(&|run: &Run| {
-            format!(
-                "{} samples, {}",
-                grouped(run.info.probe.samples),
-                run.info.probe.layout
-            )
+            let probe = run.info.probe;
+            let rows = grouped(probe.samples);
+            match probe.inputs {
+                Some(inputs) if inputs != probe.samples => {
+                    format!(
+                        "{rows} rows of {} samples, {}",
+                        grouped(inputs),
+                        probe.layout
+                    )
+                }
+                _ => format!("{rows} samples, {}", probe.layout),
+            }
         }),
     );
     if runs.iter().any(|run| run.info.panes_probe.is_some()) {

@@ -64,8 +64,9 @@ pub struct DftCca {
 /// digits the maps are read once more, and compared as [`Fourier`] does. To compare a layer with many,
 /// transform it once by [`Fourier::of`].
 ///
-/// Shapes: `x: [sample, channel, height, width]`, or `[sample, channel, length]` for sequences; `y`
-/// likewise. The same samples in the same order; sizes and channels may differ.
+/// Shapes: `x: [sample, channel, height, width]`, and `y` likewise; the height of sequences is 1. An activation whose axes
+/// are named gives them by its `maps()`, wherever its channels are. The same samples in the same order; sizes and
+/// channels may differ.
 /// Source: Raghu et al. 2017, arXiv:1706.05806, section 2 and theorem 1.
 /// Errors: those of [`Fourier::of`], `SampleMismatch`.
 pub fn dft_cca<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> Result<DftCca, Error> {

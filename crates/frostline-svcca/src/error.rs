@@ -47,8 +47,10 @@ pub enum Error {
     },
     /// A tensor that holds no maps.
     #[error(
-        "a tensor of shape {shape:?} holds no maps: a layer of maps is [sample, channel, height, width], \
-         one of sequences [sample, channel, length]"
+        "a tensor of shape {shape:?} holds no maps [sample, channel, height, width]. A sequence's height is 1, and whether \
+         three axes are [sample, channel, place] or [sample, token, neuron] isn't guessed: reshape the one to \
+         [sample, channel, 1, place], and swap the last axes of the other before (an activation whose axes are named \
+         gives its `.maps()`)"
     )]
     NotMaps {
         /// Shape of the tensor.
@@ -182,9 +184,21 @@ pub enum Error {
     /// Activations of another layer than the one that a projection is of.
     #[error(
         "a projection of {neurons} neurons doesn't fit a tensor of shape {shape:?}: neurons are the last axis of \
-         [sample, neuron] and [sample, token, neuron], and the channels of [sample, channel, height, width]"
+         [sample, neuron], either of [sample, token, neuron] and [sample, channel, place], and the channels of \
+         [sample, channel, height, width], unless `Projection::along` names their axis"
     )]
     NotTheseNeurons {
+        /// Neurons of the projection.
+        neurons: usize,
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+    },
+    /// Three axes, two of which are as long as a projection has neurons.
+    #[error(
+        "a tensor of shape {shape:?} has two axes of {neurons}, as many as the projection has neurons: say with \
+         `.along(1)` that it is [sample, channel, place], or with `.along(2)` that it is [sample, token, neuron]"
+    )]
+    WhichNeurons {
         /// Neurons of the projection.
         neurons: usize,
         /// Shape of the tensor.

@@ -32,6 +32,8 @@ pub struct Projection {
     encode: DMatrix<f64>,
     decode: DMatrix<f64>,
     mean: DVector<f64>,
+    /// The axis of the neurons in what it is applied to, where it was named.
+    axis: Option<usize>,
 }
 
 impl Projection {
@@ -86,22 +88,43 @@ impl Projection {
             decode: encode.clone(),
             encode,
             mean,
+            axis: None,
         })
+    }
+
+    /// The same projection for activations whose neurons are this axis: 1 for `[sample, channel, place..]`, the last
+    /// for `[sample, token, neuron]` and `[sample, place.., channel]`.
+    pub fn along(mut self, axis: usize) -> Projection {
+        self.axis = Some(axis);
+        self
     }
 
     /// The activations that are left, of the same shape.
     ///
-    /// Shapes: the neurons are the last axis of `[sample, neuron]` and of a sequence `[sample, token, neuron]`,
-    /// and the channels of `[sample, channel, height, width]`, each pixel of which is mapped on its own.
-    /// Errors: `NotTheseNeurons`.
+    /// Shapes: the neurons are the last axis of `[sample, neuron]`, and the channels of `[sample, channel, height, width]`,
+    /// each pixel of which is mapped on its own. Of three axes they are the one that is as long as there are
+    /// neurons. [`along`](Self::along) names another.
+    ///
+    /// # Errors
+    /// [`Error::NotTheseNeurons`], and [`Error::WhichNeurons`] where two of three axes are as long as there are neurons.
     pub fn apply<const D: usize>(&self, activations: Tensor<D>) -> Result<Tensor<D>, Error> {
         let (shape, neurons) = (activations.dims(), self.neurons());
-        let axis = if D > 3 { 1 } else { D - 1 };
-        let width = if D == 1 { 1 } else { shape[axis] };
-        if width != neurons {
+        let axis = match (self.axis, D) {
+            (Some(axis), _) => axis,
+            (None, 3) if shape[1] == neurons && shape[2] == neurons => {
+                let shape = shape.to_vec();
+                return Err(Error::WhichNeurons { neurons, shape });
+            }
+            (None, 3) if shape[1] == neurons => 1,
+            (None, 1..=3) => D - 1,
+            (None, _) => 1,
+        };
+        let width = if D == 1 { Some(&1) } else { shape.get(axis) };
+        if width != Some(&neurons) {
             let shape = shape.to_vec();
             return Err(Error::NotTheseNeurons { neurons, shape });
         }
+        let axis = axis.min(D - 1);
         let turned = activations.swap_dims(axis, D - 1);
         let turned_shape = turned.dims();
         let rows = turned_shape.iter().product::<usize>() / neurons;
@@ -171,6 +194,7 @@ impl Projection {
             encode: whole_encode,
             decode: whole_decode,
             mean,
+            axis: None,
         })
     }
 
@@ -179,6 +203,7 @@ impl Projection {
             encode: DMatrix::zeros(mean.len(), 0),
             decode: DMatrix::zeros(mean.len(), 0),
             mean,
+            axis: None,
         }
     }
 

@@ -1,4 +1,3 @@
-use burn::tensor::Tensor;
 use frostline_activations::Activation;
 use frostline_svcca::{Chance, Fourier, Progress, Warning};
 
@@ -41,12 +40,12 @@ impl CrossModel {
     /// one layer at a time bounds the rest. Let the smaller network be the columns, and take a few hundred samples, but
     /// more than the widest layer has channels.
     ///
-    /// Shapes: `[sample, channel, height, width]`, sequences `[sample, token, neuron]`, `[sample, neuron]`, `[sample]`.
+    /// Shapes: `[sample, channel, height, width]` or with the channels last, sequences whose
+    /// [axes](frostline_activations::Axes) are named, `[sample, neuron]`, `[sample]`.
     /// Where a layer can't be transformed, or two can't be compared, the cell says why.
     ///
     /// ```no_run
-    /// # use burn::tensor::Tensor;
-    /// # fn example(convnet: impl Fn(Tensor<4>) -> Tensor<2>, resnet: impl Fn(Tensor<4>) -> Tensor<2>,
+    /// #     /// # fn example(convnet: impl Fn(Tensor<4>) -> Tensor<2>, resnet: impl Fn(Tensor<4>) -> Tensor<2>,
     /// #     images: Tensor<4>) -> Result<(), frostline::Error> {
     /// use frostline::{CrossModel, prelude::*};
     ///
@@ -100,20 +99,8 @@ fn transformed(activation: Activation) -> Transformed {
 }
 
 fn fourier(activation: &Activation) -> Result<Fourier, String> {
-    let maps: Tensor<4> = match *activation.shape() {
-        [n] => tensor::<1>(activation)?.reshape([n, 1, 1, 1]),
-        [n, d] => tensor::<2>(activation)?.reshape([n, d, 1, 1]),
-        [n, tokens, d] => {
-            let channels_first = tensor::<3>(activation)?.swap_dims(1, 2);
-            channels_first.reshape([n, d, 1, tokens])
-        }
-        _ => tensor::<4>(activation)?,
-    };
+    let maps = activation.maps().map_err(|error| error.to_string())?;
     Fourier::of(&maps).map_err(|error| error.to_string())
-}
-
-fn tensor<const D: usize>(activation: &Activation) -> Result<Tensor<D>, String> {
-    activation.tensor().map_err(|error| error.to_string())
 }
 
 fn in_common(x: &Result<Fourier, String>, y: &Result<Fourier, String>) -> Result<InCommon, String> {

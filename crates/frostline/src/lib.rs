@@ -64,8 +64,8 @@ pub use two_networks::{Matched, TwoNetworks};
 /// most models use Burn's layer of that name.
 pub mod prelude {
     pub use frostline_activations::{
-        Activations, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status, Tap,
-        record, replacing, scope,
+        Activations, Axes, Check, CheckpointSchedule, Layout, Length, Probe, Run, RunInfo, Status,
+        Tap, record, replacing, scope,
     };
     pub use frostline_freeze::{
         Converged, DryRun, Features, FreezePolicy, FreezeTraining, History, InputKey, Layered,

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use burn::tensor::Tensor;
 use frostline::CrossModel;
-use frostline::activations::Activation;
+use frostline::activations::{Activation, Axes};
 use frostline::svcca::{Progress, cca, dft_cca};
 
 use samples::normal;
@@ -61,19 +61,29 @@ fn fully_connected_layers_are_maps_of_one_pixel() {
 }
 
 #[test]
-fn sequences_have_their_neurons_last() {
+fn sequences_are_maps_of_one_row_once_their_axes_are_named() {
     let tokens = normal([50, 7, 3], 1);
     let maps = normal([50, 4, 1, 7], 2);
-    let found = CrossModel::of(
-        vec![activation("tokens", &tokens)],
-        vec![activation("maps", &maps)],
-        |_| (),
-    );
-    let as_maps = tokens.swap_dims(1, 2).reshape([50, 3, 1, 7]);
+    let channels_first = tokens.clone().swap_dims(1, 2);
+    let as_maps = channels_first.clone().reshape([50, 3, 1, 7]);
     let expected = dft_cca(&as_maps, &maps).unwrap();
-    let cell = found.cells[0][0].as_ref().unwrap();
-    assert_eq!(cell.frequencies, [1, 7]);
-    assert!((cell.mean - expected.mean).abs() < 1e-9);
+    let rows = vec![
+        activation("tokens", &tokens).with_axes(Axes::Tokens),
+        activation("conv", &channels_first).with_axes(Axes::ChannelsFirst),
+        activation("image", &as_maps.permute([0, 2, 3, 1])).with_axes(Axes::ChannelsLast),
+        activation("unnamed", &tokens),
+    ];
+    let found = CrossModel::of(rows, vec![activation("maps", &maps)], |_| ());
+    for row in &found.cells[..3] {
+        let cell = row[0].as_ref().unwrap();
+        assert_eq!(cell.frequencies, [1, 7]);
+        assert!((cell.mean - expected.mean).abs() < 1e-9);
+    }
+    let why = found.cells[3][0].as_ref().unwrap_err();
+    assert!(
+        why.contains("Axes::ChannelsFirst") && why.contains("Axes::Tokens"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -161,9 +161,10 @@ impl Experiment {
         self.dataset.train.balanced(count, self.seed)
     }
 
-    /// What a network's layers say about the images on which layers are compared: a probe of them.
+    /// What a network's layers say about the images on which layers are compared: a probe of them, of which each image is
+    /// a row, as labels are.
     pub fn probe<N: Net + 'static>(&self) -> Probe<N> {
-        Probe::new(self.batches(&self.asked), N::logits)
+        Probe::new(self.batches(&self.asked), N::logits).layout(Layout::ChannelMeans)
     }
 
     /// These images in batches, in their order.

@@ -42,9 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // Directions come from images that the network has seen, accuracies from those that it has not.
     let seen = experiment.seen();
     let probe = || {
-        Probe::new(experiment.batches(&seen), |net: &PaperNet, images| {
-            net.forward(images)
-        })
+        let forward = |net: &PaperNet, images| net.forward(images);
+        Probe::new(experiment.batches(&seen), forward).layout(Layout::ChannelMeans)
     };
     let [own, others] = [&net, &other].map(|net| probe().activations(net));
     let (own, others) = (own?, others?);

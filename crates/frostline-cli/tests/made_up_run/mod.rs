@@ -25,6 +25,7 @@ pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
         probe: ProbeInfo {
             samples: 120,
             layout: Layout::default(),
+            inputs: None,
         },
         panes_probe: None,
         policy: if freeze { "linear(0, 1)" } else { "never" }.to_string(),

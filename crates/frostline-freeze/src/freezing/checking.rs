@@ -1,5 +1,5 @@
 use burn::module::Module;
-use frostline_activations::{Activations, ByChance, Check, Status};
+use frostline_activations::{Activations, ByChance, Check, ProbeInfo, Run, Status};
 use frostline_svcca::{Prepared, View, Warning};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
@@ -36,6 +36,17 @@ impl<M: Module> FreezeTraining<M> {
 
     /// The first look at a model: every layer has its tap, and what the run folder says of it is known.
     pub(super) fn look(&mut self, model: &M) -> Result<Activations, Error> {
+        // A run that goes on compares with what it recorded before, so in the same layout.
+        if let Some(path) = &self.path
+            && self.going_on
+            && let Ok(begun) = Run::open(path)
+        {
+            self.probe.keep_to(begun.info.probe.layout);
+            if let (Some(panes), Some(begun)) = (&self.panes, &begun.info.panes_probe) {
+                panes.probe.keep_to(begun.layout);
+            }
+        }
+        self.settle_panes(model)?;
         let activations = self.probe.activations(model)?;
         let fired: Vec<&str> = activations.names().collect();
         if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
@@ -45,7 +56,11 @@ impl<M: Module> FreezeTraining<M> {
             });
         }
         let rows = activations.iter().map(|layer| layer.shape()[0]);
-        self.info.probe.samples = rows.max().unwrap_or(0);
+        self.info.probe = ProbeInfo {
+            samples: rows.max().unwrap_or(0),
+            layout: self.probe.kept_layout().unwrap_or_default(),
+            inputs: activations.inputs(),
+        };
         if self.info.device.is_empty() {
             let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
             self.info.device = devices.join(", ");
@@ -78,7 +93,7 @@ impl<M: Module> FreezeTraining<M> {
             Budget::Default => DEFAULT_BUDGET,
             Budget::Share(share) => share,
         };
-        let samples = self.info.probe.samples;
+        let samples = self.info.probe.evaluated();
         let by_time = || {
             let checks = self.history.checks().len().max(1) as f64;
             let measured = going.clock.measuring_seconds();
@@ -122,7 +137,7 @@ impl<M: Module> FreezeTraining<M> {
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());
-        going.spending.probed(self.info.probe.samples);
+        going.spending.probed(self.info.probe.evaluated());
         let gradients = match self.watched.gradients {
             true => going.gradients.take(&self.layers),
             false => Vec::new(),

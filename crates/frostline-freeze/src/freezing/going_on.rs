@@ -26,7 +26,6 @@ impl<M: Module> FreezeTraining<M> {
             return Ok(None);
         };
         let due = self.due()?;
-        self.settle_panes()?;
         self.loaded(&model);
         let activations = self.look(&model)?;
         let device = activations.iter().next().map(|layer| layer.device());

@@ -11,7 +11,7 @@ const MOMENTS: [f64; 4] = [0.0, 0.35, 0.75, 1.0];
 
 /// A probe for the pictures, and when it is evaluated.
 pub(super) struct Panes<M> {
-    probe: Probe<M>,
+    pub(super) probe: Probe<M>,
     schedule: CheckpointSchedule,
 }
 
@@ -40,12 +40,12 @@ impl<M: Module> FreezeTraining<M> {
         self
     }
 
-    /// Settles when the probe of the panes is evaluated, and notes it for the run folder.
-    pub(super) fn settle_panes(&mut self) -> Result<(), Error> {
+    /// Settles when the probe of the panes is evaluated and in which layout, and notes it for the run folder.
+    pub(super) fn settle_panes(&mut self, model: &M) -> Result<(), Error> {
         let length = self.history.length();
         self.info.panes_probe = match &self.panes {
             Some(Panes { probe, schedule }) => Some(PanesProbe {
-                layout: probe.kept_layout(),
+                layout: probe.settle_layout(model)?,
                 steps: schedule.due(&length)?,
             }),
             None => None,
@@ -73,8 +73,9 @@ impl<M: Module> FreezeTraining<M> {
         };
         let began = Instant::now();
         let activations = panes.probe.activations(model)?;
-        let rows = activations.iter().map(|layer| layer.shape()[0]);
-        let samples = rows.max().unwrap_or(0);
+        // Fewer than rows, where several places of a sample are rows.
+        let rows = activations.iter().map(|layer| layer.shape()[0]).max();
+        let samples = activations.inputs().or(rows).unwrap_or(0);
         let going = self.going.as_mut().expect("a step follows the start");
         if let Some(folder) = &going.folder {
             folder.save_pane(step, &activations)?;

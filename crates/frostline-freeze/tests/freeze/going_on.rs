@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::store::ModuleRecord;
-use frostline_activations::{Run, RunFolder, Status};
+use frostline_activations::{Axes, LayerShape, Run, RunFolder, Status};
 use frostline_freeze::{
     CheckpointSchedule, FreezeAt, FreezeTraining, History, Layers, Length, Linear, Never,
     PolicyConfig, Probe, Step, Watched, WeightDelta,
@@ -211,11 +211,15 @@ fn gradients_and_weights_are_watched_when_a_policy_wants_them() {
 fn operations_are_estimated_from_shapes_or_told() {
     let net = Net::new(3);
     let layers = Layers::of(&net).unwrap();
-    let shapes: Vec<(String, Vec<usize>)> = Vec::new();
-    assert_eq!(layers.estimated_flops(&shapes), [96.0, 112.0, 70.0, 30.0]);
-    // A matrix meets every position of a sequence.
-    let shapes = vec![("block1".to_string(), vec![9, 5, 8])];
-    assert_eq!(layers.estimated_flops(&shapes)[0], 5.0 * 96.0);
+    assert_eq!(layers.estimated_flops(&[]), [96.0, 112.0, 70.0, 30.0]);
+    // A matrix meets every token of a sequence, and no place of channels that come first.
+    let operations = |shape: &[usize], axes| {
+        let shape = LayerShape::of("block1", shape, Some(axes)).unwrap();
+        layers.estimated_flops(&[shape])[0]
+    };
+    assert_eq!(operations(&[9, 5, 8], Axes::Tokens), 5.0 * 96.0);
+    assert_eq!(operations(&[9, 3, 5, 8], Axes::ChannelsLast), 15.0 * 96.0);
+    assert_eq!(operations(&[9, 8, 5], Axes::ChannelsFirst), 96.0);
     let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
     let mut told = FreezeTraining::new(layers, probe, Never, Length::steps(10))
         .checking(CheckpointSchedule::EverySteps(5))

@@ -22,6 +22,7 @@ pub(crate) fn run(
         probe: ProbeInfo {
             samples: 500,
             layout: Layout::ChannelMeans,
+            inputs: None,
         },
         panes_probe: None,
         policy: "Converged".into(),

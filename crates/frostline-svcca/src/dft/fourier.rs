@@ -33,13 +33,12 @@ pub struct Fourier {
 }
 
 impl Fourier {
-    /// Transforms `maps: [sample, channel, height, width]`, or `[sample, channel, length]` for
-    /// sequences.
+    /// Transforms `maps: [sample, channel, height, width]`; the height of sequences is 1.
     ///
     /// The maps are read once, in blocks of samples, and worked on by rayon's threads on the host, in
     /// f64.
     ///
-    /// Errors: `NotMaps` for tensors of other dimensions, `Empty`, `TooFewSamples` up to one sample
+    /// Errors: `NotMaps` for tensors of other than four axes, `Empty`, `TooFewSamples` up to one sample
     /// more than channels, `NotFinite` with the first bad sample and the place in its flattened maps,
     /// `TooLarge`.
     pub fn of<const D: usize>(maps: &Tensor<D>) -> Result<Fourier, Error> {

@@ -23,16 +23,12 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Of `[sample, channel, height, width]` or `[sample, channel, length]`.
+    /// Of `[sample, channel, height, width]`.
     fn of(dims: &[usize]) -> Result<Shape, Error> {
-        let (samples, channels, height, width) = match *dims {
-            [samples, channels, length] => (samples, channels, 1, length),
-            [samples, channels, height, width] => (samples, channels, height, width),
-            _ => {
-                return Err(Error::NotMaps {
-                    shape: dims.to_vec(),
-                });
-            }
+        let [samples, channels, height, width] = *dims else {
+            return Err(Error::NotMaps {
+                shape: dims.to_vec(),
+            });
         };
         let plane = HalfPlane { height, width };
         let shape = Shape {

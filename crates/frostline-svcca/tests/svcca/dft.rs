@@ -186,13 +186,10 @@ proptest! {
     }
 
     #[test]
-    fn a_sequence_is_a_map_of_one_row_and_a_column_its_transpose(seed: u64, length in 1usize..9) {
+    fn a_column_is_the_transpose_of_a_row(seed: u64, length in 1usize..9) {
         let (x, y) = (related([50, 3, 1, length], seed, 1), related([50, 2, 1, length], seed, 2));
-        let sequence = |maps: &Maps| maps.tensor().reshape([50, maps.shape[1], length]);
         let column = |maps: &Maps| maps.tensor().reshape([50, maps.shape[1], length, 1]);
-        let row = dft_cca(&x.tensor(), &y.tensor()).unwrap();
-        let found: DftCca = dft_cca::<3>(&sequence(&x), &sequence(&y)).unwrap();
-        prop_assert_eq!(&found, &row);
+        let row: DftCca = dft_cca(&x.tensor(), &y.tensor()).unwrap();
         let column = dft_cca(&column(&x), &column(&y)).unwrap();
         prop_assert_eq!(column.frequencies, [length, 1]);
         for (found, row) in column.coefficients.iter().zip(&row.coefficients) {

@@ -189,6 +189,11 @@ fn what_cannot_be_compared_is_refused_with_its_numbers() {
     );
     let refused = Fourier::of(&Tensor::<5>::ones([30, 4, 1, 1, 1], &device));
     assert!(matches!(refused, Err(Error::NotMaps { .. })), "{refused:?}");
+    let sequence = Fourier::of(&Tensor::<3>::ones([30, 4, 6], &device));
+    let message = sequence.unwrap_err().to_string();
+    for reading in ["[sample, channel, place]", "[sample, token, neuron]"] {
+        assert!(message.contains(reading), "{message}");
+    }
     for shape in [[0, 3, 4, 4], [30, 0, 4, 4], [30, 3, 0, 4], [30, 3, 4, 0]] {
         let refused = Fourier::of(&Tensor::<4>::zeros(shape, &device));
         assert!(matches!(refused, Err(Error::Empty { .. })), "{refused:?}");

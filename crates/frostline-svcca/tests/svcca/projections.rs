@@ -204,11 +204,50 @@ fn maps_are_projected_pixel_by_pixel_and_sequences_token_by_token() {
     assert_eq!(found.into_data(), expected.clone().into_data());
 
     let sequences = projection.apply(tensor(&rows).reshape([2, 12, 5])).unwrap();
-    assert_eq!(sequences.reshape([24, 5]).into_data(), expected.into_data());
+    assert_eq!(
+        sequences.reshape([24, 5]).into_data(),
+        expected.clone().into_data()
+    );
+
+    let convolved = tensor(&rows).reshape([2, 12, 5]).swap_dims(1, 2);
+    let found = projection.apply(convolved).unwrap().swap_dims(1, 2);
+    assert_eq!(
+        found.reshape([24, 5]).into_data(),
+        expected.clone().into_data()
+    );
+    let last = projection.clone().along(3);
+    let found = last.apply(tensor(&rows).reshape([2, 3, 4, 5])).unwrap();
+    assert_eq!(found.reshape([24, 5]).into_data(), expected.into_data());
 
     let one = Projection::keeping(&tensor(&normal(9, 1, 3)), &[0]).unwrap();
     let numbers = Tensor::<1>::from_data([1.0, 2.0], (&Device::flex(), DType::F64));
     assert_eq!(one.apply(numbers.clone()).unwrap().dims(), [2]);
+}
+
+#[test]
+fn of_three_axes_of_which_two_are_as_long_the_neurons_are_named() {
+    let rows = normal(2 * 5, 5, 1);
+    let projection = Projection::onto(&tensor(&rows), &normal(5, 2, 2), 2).unwrap();
+    let square = tensor(&rows).reshape([2, 5, 5]);
+    let error = projection.apply(square.clone()).unwrap_err().to_string();
+    assert!(
+        error.contains(".along(1)") && error.contains(".along(2)"),
+        "{error}"
+    );
+    let tokens = projection.clone().along(2).apply(square.clone()).unwrap();
+    let expected = tensor(&applied(&projection, &rows));
+    assert_eq!(
+        tokens.reshape([10, 5]).into_data(),
+        expected.clone().into_data()
+    );
+    let channels = projection.clone().along(1).apply(square.swap_dims(1, 2));
+    let channels = channels.unwrap().swap_dims(1, 2);
+    assert_eq!(channels.reshape([10, 5]).into_data(), expected.into_data());
+    let beyond = projection.along(7).apply(tensor(&rows));
+    assert!(
+        matches!(beyond, Err(Error::NotTheseNeurons { .. })),
+        "{beyond:?}"
+    );
 }
 
 #[test]
