@@ -3,7 +3,7 @@ use frostline_activations::Run;
 use crate::axis::{Axis, Unit, bounds, drawable, short};
 use crate::curves::{Chance, chance_curve};
 use crate::error::unit;
-use crate::judged::judged_text;
+use crate::judged::beside_chance;
 use crate::legend::Legend;
 use crate::plot::{Curve, Plot, Point, Size, pieces};
 use crate::summary::run_names;
@@ -126,7 +126,7 @@ fn curve_of(
         drawn.push(x.map(|x| Point {
             x,
             y,
-            says: format!("{name} at step {step}: {}", judged_text(&short(y), y, by)),
+            says: format!("{name} at step {step}: {}", beside_chance(&short(y), y, by)),
         }));
         if by.is_some_and(|by| by.could_give(y)) {
             hollow.extend(x.filter(|x| drawable(*x)).map(|x| (x, y)));

@@ -4,7 +4,7 @@ use plotters::prelude::RGBColor;
 use crate::axis::{Axis, Unit, bounds, drawable, short};
 use crate::colour;
 use crate::error::{interval, length, unit};
-use crate::judged::{check_chance, doubtful, judged_text};
+use crate::judged::{beside_chance, check_chance, doubtful};
 use crate::legend::Legend;
 use crate::plot::{Bar, Curve, Plot, Point, Size, pieces, runs};
 use crate::summary::{grouped, run_names};
@@ -109,7 +109,7 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
                     says: format!(
                         "{layer} at step {}: similarity {}",
                         check.step,
-                        judged_text(&short(s), s, chance_at(check, index))
+                        beside_chance(&short(s), s, chance_at(check, index))
                     ),
                 })
             })),
@@ -224,7 +224,7 @@ pub fn similarity_to_end_with(
                 y: similarity,
                 says: format!(
                     "{layer} at step {step}: {}",
-                    judged_text(&short(similarity), similarity, by)
+                    beside_chance(&short(similarity), similarity, by)
                 ),
             }));
             if let Some(by) = by {

@@ -5,25 +5,32 @@ use frostline_activations::ByChance;
 use crate::Error;
 use crate::error::number;
 
-/// What is said of a similarity under the pointer: the value, what chance gives, and what is left without it.
+/// What a cell says under the pointer: the value, what chance gives, and what is left without it.
 pub(crate) fn judged_text(value: &str, similarity: f64, chance: Option<&ByChance>) -> String {
     let Some(by) = chance else {
         return value.to_string();
     };
-    let doubt = match by.could_give(similarity) {
-        true => ", which chance could give",
-        false => "",
-    };
     let corrected = by
         .corrected
-        .map(|corrected| format!("corrected {corrected:.2}; "));
+        .map(|corrected| format!(", corrected {corrected:.2}"));
     format!(
-        "{value}{doubt} (chance {:.2}, up to {:.2}; {}{} samples a direction)",
-        by.level,
-        by.upper,
+        "{}{}, {} samples a direction",
+        beside_chance(value, similarity, chance),
         corrected.unwrap_or_default(),
         samples_a_direction(by)
     )
+}
+
+/// What a point says: the value and what chance gives. A page has thousands of points.
+pub(crate) fn beside_chance(value: &str, similarity: f64, chance: Option<&ByChance>) -> String {
+    let Some(by) = chance else {
+        return value.to_string();
+    };
+    let doubt = match by.could_give(similarity) {
+        true => "could be chance",
+        false => "chance",
+    };
+    format!("{value}, {doubt} {:.2}", by.level)
 }
 
 /// Samples for each direction that was kept, as a text has them.

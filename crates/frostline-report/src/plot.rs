@@ -1,7 +1,7 @@
 use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, drawable};
-use crate::colour::{GRID, INK, SOFT_INK, lighter};
+use crate::colour::{GRID, INK, SOFT_INK, WHITE, lighter};
 use crate::legend::{Entry, Legend, ROW};
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, text_width};
@@ -162,8 +162,11 @@ impl Plot {
                 self.draw_curve(canvas, frame, curve);
             }
             for curve in &self.curves {
-                for &point in &curve.hollow {
-                    canvas.ring(self.at(frame, point), 2.6, curve.colour);
+                // A dot on a dot: those of a curve are written as one path, which rings can't be.
+                for (radius, colour) in [(2.8, curve.colour), (1.5, WHITE)] {
+                    for &point in &curve.hollow {
+                        canvas.dot(self.at(frame, point), radius, colour);
+                    }
                 }
             }
             for curve in &self.curves {

@@ -541,20 +541,25 @@ fn a_page_explains_its_hatching_and_says_on_how_many_samples_it_stands() {
 #[test]
 fn curves_shade_what_chance_could_give_and_draw_such_points_hollow() {
     let shaded = |svg: &str| svg.contains(">\nby chance\n<");
-    // A hollow point is a circle of the paper's colour under a ring of the curve's.
-    let hollow = |svg: &str| svg.matches("r=\"26\" fill=\"none\"").count();
+    // A hollow point has a smaller dot of the paper's colour on it: alone a circle, else a part of a path.
+    let hollow = |svg: &str| {
+        let alone = svg.matches("r=\"15\" fill=\"#FFFFFF\"").count();
+        let paths = svg.split("stroke=\"#FFFFFF\" stroke-width=\"30\"").skip(1);
+        let dots = paths.map(|path| path.split("/>").next().unwrap().matches("h0").count());
+        alone + dots.sum::<usize>()
+    };
     let run = judged_run();
     let pictures = judged(&run);
     let to_end = similarity_to_end(&pictures).unwrap();
     assert!(shaded(&to_end));
     assert_eq!(hollow(&to_end), 3, "0.3 at step 0, of each layer");
-    assert!(to_end.contains("block1 at step 0: 0.3, which chance could give (chance 0.40"));
+    assert!(to_end.contains("block1 at step 0: 0.3, could be chance 0.40<"));
     assert_legible(&to_end);
 
     let change = similarity_to_previous(&run).unwrap();
     assert!(shaded(&change));
     assert_eq!(hollow(&change), 1);
-    assert!(change.contains("block1 at step 25: similarity 0.42, which chance could give"));
+    assert!(change.contains("block1 at step 25: similarity 0.42, could be chance 0.40<"));
     assert_legible(&change);
 
     let other = usual("other");

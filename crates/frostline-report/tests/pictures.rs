@@ -546,9 +546,9 @@ fn cells_that_chance_could_give_are_hatched_and_cells_without_a_value_are_not() 
 #[test]
 fn a_cell_says_its_value_what_chance_gives_and_what_is_left() {
     let svg = heatmap_of(&judged(&[Some(0.625), Some(0.52)]));
-    let clear = "layer0: 0.62 (chance 0.50, up to 0.55; corrected 0.25; 2.5 samples a direction)<";
+    let clear = "layer0: 0.62, chance 0.50, corrected 0.25, 2.5 samples a direction<";
     assert!(svg.contains(clear), "{svg}");
-    let doubtful = "layer1: 0.52, which chance could give (chance 0.50, up to 0.55; corrected";
+    let doubtful = "layer1: 0.52, could be chance 0.50, corrected";
     assert!(svg.contains(doubtful));
     // Printed is what was measured.
     assert!(svg.contains(">\n0.62\n<") && svg.contains(">\n0.52\n<"));
