@@ -30,6 +30,7 @@ fn info() -> RunInfo {
         probe: ProbeInfo {
             samples: FEW,
             layout: Layout::default(),
+            inputs: None,
         },
         panes_probe: Some(PanesProbe {
             layout: Layout::default(),
