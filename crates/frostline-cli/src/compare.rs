@@ -2,7 +2,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use frostline::svcca::{
-    Chance, Comparison, Correlations, Cut, DftCca, Error, Moments, Pair, View, Warning, dft_cca,
+    Chance, Comparison, Correlations, Cut, DftCca, Error, MeasureWarning, Moments, Pair, View,
+    Warning, dft_cca,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -38,10 +39,14 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
     if x.has_maps() && y.has_maps() {
         match maps(&mut x, &mut y, held) {
             Ok(compared) => dft = Some(compared),
-            Err(Failure::Data(reason)) => found.warnings.push(Warning::Undefined {
-                measure: "dft_cca".to_string(),
-                reason,
-            }),
+            Err(Failure::Data(reason)) => {
+                found
+                    .warnings
+                    .push(MeasureWarning::from(Warning::Undefined {
+                        measure: "dft_cca".to_string(),
+                        reason,
+                    }))
+            }
             Err(usage) => return Err(usage),
         }
     }
@@ -190,8 +195,10 @@ fn print(found: &Comparison, dft: Option<&DftCca>) {
         procrustes.map(|procrustes| procrustes.cosine),
         angle,
     );
-    let other = format!("of y from x; {:.6} of x from y", found.r2.x_from_y);
-    line("r2", Some(found.r2.y_from_x), Some(other));
+    let other = found.r2.x_from_y;
+    let other = other.map_or("-".to_string(), |other| format!("{other:.6}"));
+    let other = format!("of y from x; {other} of x from y");
+    line("r2", found.r2.y_from_x, Some(other));
     let [of_x, of_y] = found.participation_ratio;
     println!(
         "{:<24}{of_x:>10.3}  of x; {of_y:.3} of y",

@@ -1,7 +1,11 @@
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use nalgebra::DVector;
 
-use crate::{Error, precision::Precision, products::read};
+use crate::{
+    Error,
+    precision::{Precision, rounding_unit},
+    products::read,
+};
 
 /// Activations without their mean and without the neurons that never vary.
 pub(crate) struct Centred {
@@ -11,15 +15,24 @@ pub(crate) struct Centred {
     pub(crate) scale: f64,
     /// Which neurons vary, ascending.
     pub(crate) varying: Vec<usize>,
+    /// Of each neuron that varies, `√Σ` over samples of the squared errors that rounding its values can have made: when
+    /// they were written as the floats in which they came, or as those in which they are held. Divided by `scale`.
+    pub(crate) rounding: Vec<f64>,
 }
 
 /// Checks and centres `activations: [sample, neuron]`.
 pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Centred, Error> {
     let [samples, neurons] = activations.dims();
-    let activations = activations.cast(precision.dtype());
+    let came = rounding_unit(activations.dtype());
+    // What came in f64 stays so until its mean and its size are taken off: f32 could hold neither.
+    let working = match activations.dtype() {
+        DType::F64 => Precision::F64,
+        _ => precision,
+    };
+    let activations = activations.cast(working.dtype());
     let mut columns = Columns::of(activations.clone())?;
     if !columns.are_usual() {
-        columns = Columns::scaled(activations, columns, precision)?;
+        columns = Columns::scaled(activations, columns, working)?;
     }
     let Columns {
         centred,
@@ -27,15 +40,24 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
         means,
         squares,
     } = columns;
+    let centred = centred.cast(precision.dtype());
 
-    // A column that varies by no more than the rounding of its own values is constant.
-    let rounding = 4.0 * precision.epsilon();
+    // A column that varies by no more than the rounding of its own values is constant. Where that is f64's, so is the
+    // rounding of the mean.
+    let least = came.max(4.0 * f64::EPSILON);
     let varying: Vec<usize> = (0..neurons)
         .filter(|column| {
             let deviation = (squares[*column] / samples as f64).sqrt();
-            deviation > rounding * means[*column].abs()
+            deviation > least * means[*column].abs()
         })
         .collect();
+    let held = rounding_unit(precision.dtype());
+    let rounding = varying.iter().map(|column| {
+        let (square, mean) = (squares[*column], means[*column]);
+        let whole = square + samples as f64 * mean * mean;
+        (came * whole.sqrt()).max(held * square.sqrt())
+    });
+    let rounding = rounding.collect();
     let activations = match varying.len() {
         0 => None,
         count if count == neurons => Some(centred),
@@ -50,6 +72,7 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
         activations,
         scale,
         varying,
+        rounding,
     })
 }
 
@@ -174,7 +197,7 @@ fn centred(activations: Tensor<2>, mean: Tensor<2>) -> Tensor<2> {
 }
 
 /// `[1, column]`, as a product: on a CPU several times faster than a reduction along the rows.
-fn column_means(columns: &Tensor<2>) -> Tensor<2> {
+pub(crate) fn column_means(columns: &Tensor<2>) -> Tensor<2> {
     let [rows, _] = columns.dims();
     let options = (&columns.device(), columns.dtype());
     let weights = Tensor::<2>::full([1, rows], 1.0 / rows as f64, options);

@@ -1,6 +1,6 @@
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
-use crate::{Error, Side};
+use crate::{Error, Measure, Side};
 
 /// What two centred views say together, for the measures that don't whiten. Everything but the scales
 /// is of activations divided by them.
@@ -14,12 +14,26 @@ pub(crate) struct CentredPair {
     pub(crate) traces: [f64; 2],
     /// `Σ a²`, `Σ a b`, `Σ b²` of the samples' squared norms.
     pub(crate) squared_norms: [f64; 3],
+    /// The same of the sums of the kernels' rows without their diagonals: `squared_norms`, but for what rounding left of the
+    /// means.
+    pub(crate) row_sums: [f64; 3],
     pub(crate) scales: [f64; 2],
     pub(crate) samples: usize,
+    /// Samples that differ in x or in y.
+    pub(crate) distinct: usize,
+    /// Relative rounding of the sums.
+    pub(crate) epsilon: f64,
+    /// Unit roundoff of the floats in which the activations are held; 0 where the sums are as precise as they.
+    pub(crate) held: f64,
+    /// What cancelled when the sums of x with x, x with y and y with y were brought to the mean, as `squared_norms` and the
+    /// squares of the products are large.
+    pub(crate) cancelled: [f64; 3],
+    /// Singular values of both, in descending order, where the measure needs them.
+    pub(crate) spectra: Option<[DVector<f64>; 2]>,
 }
 
 impl CentredPair {
-    pub(crate) fn need_variance(&self, measure: &'static str) -> Result<(), Error> {
+    pub(crate) fn need_variance(&self, measure: Measure) -> Result<(), Error> {
         let still = [Side::X, Side::Y].into_iter().zip(self.traces);
         match still.into_iter().find(|(_, trace)| *trace <= 0.0) {
             Some((side, _)) => Err(Error::NoVariance { side, measure }),

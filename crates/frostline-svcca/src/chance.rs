@@ -10,15 +10,22 @@ use statrs::function::gamma::ln_gamma;
 /// `q = b / (n - 1)` exactly, and the law of λ = ρ² tends to Wachter's: with `α = a / (n - 1)` and
 /// `β = b / (n - 1)`,
 /// density `√((λ₊ - λ)(λ - λ₋)) / (2π α λ (1 - λ))` between `λ± = (√(α(1 - β)) ± √(β(1 - α)))²`,
-/// and an atom at 1 of mass `max(0, (α + β - 1) / α)`.
+/// and an atom at 1 of mass `max(0, (α + β - 1) / α)`. With `a = 1` the law is `Beta(b/2, (n - 1 - b)/2)`, and the mean ρ
+/// is [`Chance::multiple_correlation`].
 ///
-/// Source: Wachter 1980, Annals of Statistics 8(5).
+/// The mean of ρ² varies by `v² = 2b(N - a)(N - b) / (a N²(N + 2)(N - 1))` with `N = n - 1` (for a = 1 the variance of the
+/// Beta law), and the mean ρ by about `v mean_rho / (2 mean_rho2)`, since both grow alike when all ρ² do.
+///
+/// Source: Wachter 1980, Annals of Statistics 8(5); Muirhead 1982, Aspects of Multivariate Statistical Theory, section 10.6,
+/// for the variance of Pillai's trace.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chance {
     /// Mean ρ of noise.
     pub mean_rho: f64,
     /// Mean ρ² of noise, `q`.
     pub mean_rho2: f64,
+    /// Standard deviation of the mean ρ of noise from one draw to another.
+    pub deviation: f64,
     /// The largest ρ that noise gives: `√λ₊`, or 1 where there is an atom.
     pub edge: f64,
     /// The observed mean ρ² freed of chance, `(mean ρ² - q) / (1 - q)`: 0 for noise, 1 for equal
@@ -37,6 +44,7 @@ impl Chance {
             return Chance {
                 mean_rho: 0.0,
                 mean_rho2: 0.0,
+                deviation: 0.0,
                 edge: 0.0,
                 corrected: 0.0,
             };
@@ -45,6 +53,7 @@ impl Chance {
             return Chance {
                 mean_rho: 1.0,
                 mean_rho2: 1.0,
+                deviation: 0.0,
                 edge: 1.0,
                 corrected: 0.0,
             };
@@ -52,9 +61,15 @@ impl Chance {
         let freedom = (samples - 1) as f64;
         let (alpha, beta) = (fewer as f64 / freedom, more as f64 / freedom);
         let law = Wachter::of(alpha, beta);
+        let mean_rho = if fewer == 1 {
+            Chance::multiple_correlation(samples, more)
+        } else {
+            law.mean_rho()
+        };
         Chance {
-            mean_rho: law.mean_rho(),
+            mean_rho,
             mean_rho2: beta,
+            deviation: deviation_of_mean_square(samples, fewer, more) * mean_rho / (2.0 * beta),
             edge: if law.atom > 0.0 { 1.0 } else { law.upper },
             corrected: (mean_rho2_observed - beta) / (1.0 - beta),
         }
@@ -81,6 +96,17 @@ impl Chance {
             - ln_gamma(n / 2.0);
         log.exp().min(1.0)
     }
+}
+
+/// Standard deviation of the mean ρ² of noise with `fewer ≤ more` dimensions.
+fn deviation_of_mean_square(samples: usize, fewer: usize, more: usize) -> f64 {
+    let (n, a, b) = (samples as f64 - 1.0, fewer as f64, more as f64);
+    let variance = if fewer == 1 {
+        2.0 * b * (n - b) / (n * n * (n + 2.0))
+    } else {
+        2.0 * b * (n - a) * (n - b) / (a * n * n * (n + 2.0) * (n - 1.0))
+    };
+    variance.max(0.0).sqrt()
 }
 
 struct Wachter {
@@ -159,6 +185,27 @@ mod tests {
                 (chance.mean_rho - mean).abs() < 0.01,
                 "{samples}: {}",
                 chance.mean_rho
+            );
+        }
+    }
+
+    #[test]
+    fn the_mean_of_noise_varies_as_much_as_draws_of_it_do() {
+        // Independent Gaussian views, 4000 draws each by NumPy: mean and standard deviation of the mean ρ.
+        for (samples, x, y, mean, deviation) in [
+            (30, 1, 1, 0.150, 0.108),
+            (30, 1, 3, 0.302, 0.120),
+            (60, 4, 8, 0.343, 0.0412),
+            (200, 10, 20, 0.296, 0.0143),
+            (100, 40, 40, 0.563, 0.0076),
+        ] {
+            let chance = Chance::of(samples, x, y, 0.0);
+            let (off, ratio) = (chance.mean_rho - mean, chance.deviation / deviation);
+            assert!(off.abs() < 0.02, "{samples} {x} {y}: {}", chance.mean_rho);
+            assert!(
+                (0.8..1.25).contains(&ratio),
+                "{samples} {x} {y}: {}",
+                chance.deviation
             );
         }
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, centred_pair::CentredPair};
+use crate::{Bias, Error, Measure, Warning, centred_pair::CentredPair, similarity::Level};
 
 /// Linear centred kernel alignment: how alike the samples' distances from each other are.
 ///
@@ -9,15 +9,22 @@ use crate::{Error, centred_pair::CentredPair};
 /// estimator of HSIC, which for centred rows of squared norms a, b is
 /// `H(x, y) = (‖XᵀY‖²_F - n/(n-2) Σ a b + ‖X‖²_F ‖Y‖²_F / ((n-1)(n-2))) / (n (n-3))`.
 ///
+/// Debiased, unrelated views give 0 in the mean and vary by `√(2 / (n(n - 3)))`; biased, `‖X‖²_F ‖Y‖²_F / ((n - 1) ‖XᵀX‖_F ‖YᵀY‖_F)`
+/// in the mean, in both cases over all orders of y's samples.
+///
+/// H is a difference of sums. Where single samples dominate these, rounding may hide it: `doubt` bounds how far.
+///
 /// Source: Kornblith et al. 2019, arXiv:1905.00414; Song et al. 2012, JMLR 13, for the estimator.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cka {
     /// In [0, 1]; 0 where a view doesn't vary. Near 1 for any views of few samples and many neurons:
     /// 0.79 for independent noise of 64 samples and 256 neurons.
     pub biased: f64,
-    /// At most about 1, and 0 on average for unrelated views. None with fewer than 4 samples, or where
-    /// the estimate of a view with itself isn't positive.
+    /// At most about 1, and 0 on average for unrelated views. None with fewer than 4 samples, where the estimate of a view
+    /// with itself isn't positive, or where rounding may have moved it by more than 0.01.
     pub debiased: Option<f64>,
+    /// By how much rounding may have moved the debiased estimate; none where there is no estimate that rounding could move.
+    pub doubt: Option<f64>,
 }
 
 impl Cka {
@@ -25,25 +32,109 @@ impl Cka {
         let cross = pair.cross.norm_squared();
         let norms = pair.norms[0] * pair.norms[1];
         let biased = if norms > 0.0 { cross / norms } else { 0.0 };
-        let estimate = |squared: f64, norms: f64, traces: f64| {
-            let n = pair.samples as f64;
-            squared - n / (n - 2.0) * norms + traces / ((n - 1.0) * (n - 2.0))
-        };
         let [x, y] = pair.traces;
         let [xx, yy] = pair.norms;
-        let debiased = (pair.samples > 3).then(|| {
-            let of_x = estimate(xx * xx, pair.squared_norms[0], x * x);
-            let of_y = estimate(yy * yy, pair.squared_norms[2], y * y);
-            let value = estimate(cross, pair.squared_norms[1], x * y);
-            (of_x > 0.0 && of_y > 0.0).then(|| value / (of_x.sqrt() * of_y.sqrt()))
+        let debiased = (pair.samples > 3 && norms > 0.0).then(|| {
+            let of_x = pair.estimate(xx * xx, x * x, 0);
+            let of_y = pair.estimate(yy * yy, y * y, 2);
+            let both = pair.estimate(cross, x * y, 1);
+            let norm = of_x.value.max(of_x.doubt).sqrt() * of_y.value.max(of_y.doubt).sqrt();
+            let value = both.value / norm;
+            // Relative, of x and y. An entry of a kernel is as uncertain as the activations are held.
+            let own = [(&of_x, x), (&of_y, y)].map(|(of, trace)| {
+                let size = of.value.max(of.doubt);
+                of.doubt / size + 2.0 * pair.held * trace / size.sqrt()
+            });
+            let doubt = both.doubt / norm + (own[0] + own[1]) * value.abs().max(1.0);
+            let certain = of_x.value > 0.0 && of_y.value > 0.0 && doubt <= MOST_DOUBT;
+            ((certain && value.is_finite()).then_some(value), doubt)
         });
         Cka {
             biased: biased.min(1.0),
-            debiased: debiased.flatten().filter(|value| value.is_finite()),
+            debiased: debiased.and_then(|(value, _)| value),
+            doubt: debiased
+                .map(|(_, doubt)| doubt)
+                .filter(|doubt| doubt.is_finite()),
         }
     }
 
+    /// What unrelated layers give. Samples that repeat put the debiased estimate up by what they take off the biased one's
+    /// number of samples.
+    pub(crate) fn chance(pair: &CentredPair, bias: Bias) -> Level {
+        let norms = pair.norms[0] * pair.norms[1];
+        let biased = |samples: usize| {
+            let freedom = samples.saturating_sub(1).max(1) as f64;
+            (pair.traces[0] * pair.traces[1] / (freedom * norms)).min(1.0)
+        };
+        let n = pair.distinct.max(4) as f64;
+        let deviation = (2.0 / (n * (n - 3.0))).sqrt();
+        // The diagonals of the kernels are the same for all orders of the samples.
+        let off = |which: usize, norm: f64| {
+            (1.0 - pair.squared_norms[which] / (norm * norm)).clamp(0.0, 1.0)
+        };
+        let varies = (off(0, pair.norms[0]) * off(2, pair.norms[1])).sqrt();
+        match bias {
+            Bias::Biased => Level {
+                mean: biased(pair.distinct),
+                deviation: deviation * varies,
+            },
+            Bias::Debiased => Level {
+                mean: biased(pair.distinct) - biased(pair.samples),
+                deviation,
+            },
+        }
+    }
+
+    /// The debiased estimate.
+    ///
+    /// # Errors
+    /// `HiddenByRounding`, and `NoDebiasedEstimate` where there is none for another reason.
     pub(crate) fn need_debiased(&self, samples: usize) -> Result<f64, Error> {
-        self.debiased.ok_or(Error::NoDebiasedEstimate { samples })
+        self.debiased.ok_or(match self.doubt {
+            Some(doubt) if doubt > MOST_DOUBT => Error::HiddenByRounding {
+                measure: Measure::Cka(Bias::Debiased),
+                doubt,
+            },
+            _ => Error::NoDebiasedEstimate { samples },
+        })
+    }
+
+    /// That rounding may have moved the debiased estimate visibly, where it may.
+    pub(crate) fn rounded(&self) -> Option<Warning> {
+        let doubt = self.doubt.filter(|doubt| *doubt > VISIBLE_DOUBT)?;
+        self.debiased?;
+        let measure = Measure::Cka(Bias::Debiased).to_string();
+        Some(Warning::Rounded { measure, doubt })
+    }
+}
+
+/// Rounding that may move a value by more leaves nothing of it.
+const MOST_DOUBT: f64 = 0.01;
+/// Rounding that may move a value by less needs no word: three digits are shown.
+const VISIBLE_DOUBT: f64 = 1e-4;
+
+/// `n (n - 3) H`, and how far rounding may have moved it.
+struct Estimate {
+    value: f64,
+    doubt: f64,
+}
+
+impl CentredPair {
+    /// The estimate from `‖XᵀY‖²_F` and the product of the traces; `which` pair of sides that is: x with x, x with y, y with y.
+    fn estimate(&self, squared: f64, traces: f64, which: usize) -> Estimate {
+        let n = self.samples as f64;
+        // Together -n/(n - 2) Σ a b, were the mean taken off exactly.
+        let terms = [
+            squared,
+            -self.squared_norms[which],
+            -2.0 / (n - 2.0) * self.row_sums[which],
+            traces / ((n - 1.0) * (n - 2.0)),
+        ];
+        let value: f64 = terms.iter().sum();
+        let size: f64 = terms.iter().map(|term| term.abs()).sum();
+        Estimate {
+            value,
+            doubt: self.epsilon * (size + self.cancelled[which]),
+        }
     }
 }

@@ -1,8 +1,10 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bias, Cka, Correlations, Cut, Error, Measure, Pair, Procrustes, Pwcca, R2, Warning,
-    correlations, pair::Detailed,
+    Cka, Correlations, Cut, Error, Measure, Pair, Procrustes, Pwcca, R2, Similarity, Warning,
+    Weights, pair::Detailed,
 };
 
 /// Every measure of a pair.
@@ -32,8 +34,20 @@ pub struct Comparison {
     pub r2: R2,
     /// Of x and y, see [`crate::View::participation_ratio`].
     pub participation_ratio: [f64; 2],
-    /// What to know before believing the rest.
-    pub warnings: Vec<Warning>,
+    /// Every measure that is defined, with its value, its chance level and its warnings.
+    pub similarities: Vec<Similarity>,
+    /// What to know before believing the rest, each warning once.
+    pub warnings: Vec<MeasureWarning>,
+}
+
+/// A warning with the measures that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasureWarning {
+    /// The measures; empty where the warning is about all of them, or names them itself.
+    pub measures: Vec<Measure>,
+    /// The warning.
+    #[serde(flatten)]
+    pub warning: Warning,
 }
 
 /// The share of the two cuts.
@@ -42,77 +56,142 @@ const SHARE: f64 = 0.99;
 impl Pair<'_> {
     /// Every measure.
     ///
-    /// Errors: only what leaves nothing to say, such as a failing device or decomposition.
+    /// # Errors
+    /// Only what leaves nothing to say, such as a failing device or decomposition.
     pub fn compare(&self) -> Result<Comparison, Error> {
         let Detailed {
             whitened, loadings, ..
         } = self.detailed(Cut::All)?;
-        let mut warnings = Vec::new();
-        let mut defined = Defined(&mut warnings);
-        let cca = defined.or_none(Measure::CCA, Correlations::of(&whitened))?;
-        let pwcca = match &cca {
-            Some(_) => Some(Pwcca::of(&whitened, loadings.each_ref())?),
-            None => None,
-        };
-        let svcca = Cut::Variance(SHARE);
-        let svcca = defined.or_none(Measure::Svcca(svcca), self.svcca(svcca))?;
-        let by_values = Cut::SingularValues(SHARE);
-        let by_values = defined.or_none(Measure::Svcca(by_values), self.svcca(by_values))?;
-        let cka = self.cka()?;
-        let debiased = cka.need_debiased(self.samples()).map(|_| ());
-        defined.or_none(Measure::Cka(Bias::Debiased), debiased)?;
-        let procrustes = defined.or_none(Measure::Procrustes, self.procrustes())?;
-        let [x, y] = &whitened.profiles;
-        let of_cut = [&svcca, &by_values].into_iter().flatten();
-        let more: Vec<Warning> = correlations::warnings(x, y)
-            .into_iter()
-            .chain(of_cut.flat_map(|found| found.warnings.clone()))
-            .collect();
-        for warning in more {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
+        let centred = self.centred_with(true)?;
+        let mut gathered = Gathered::default();
+        for measure in Measure::ALL {
+            gathered.add(
+                measure,
+                match measure.cut() {
+                    None => Similarity::of_centred(measure, &centred, self.unspecific()),
+                    Some(Cut::All) => {
+                        let loadings = loadings.each_ref();
+                        Similarity::of_whitened(measure, &whitened, Some(loadings))
+                    }
+                    Some(cut) => Similarity::of_whitened(measure, &self.whitened(cut)?, None),
+                },
+            )?;
         }
+        let is_defined = |measure| gathered.has(measure);
+        let svcca = |cut: Cut| {
+            let found = is_defined(Measure::Svcca(cut)).then(|| self.svcca(cut));
+            found.transpose()
+        };
+        let weighted = is_defined(Measure::Pwcca(Weights::Default))
+            .then(|| Pwcca::of(&whitened, loadings.each_ref()));
+        let [x, y] = &whitened.profiles;
         Ok(Comparison {
             samples: self.samples(),
             neurons: self.neurons(),
             rank: [x.rank.directions(), y.rank.directions()],
-            cca,
-            svcca,
-            svcca_singular_values: by_values,
-            pwcca,
-            cka,
-            procrustes,
+            cca: is_defined(Measure::CCA)
+                .then(|| Correlations::of(&whitened))
+                .transpose()?,
+            svcca: svcca(Cut::Variance(SHARE))?,
+            svcca_singular_values: svcca(Cut::SingularValues(SHARE))?,
+            pwcca: weighted.transpose()?,
+            cka: Cka::of(&centred),
+            procrustes: is_defined(Measure::Procrustes)
+                .then(|| Procrustes::of(&centred))
+                .transpose()?,
             r2: R2::of(&whitened),
             participation_ratio: self.participation_ratios()?,
-            warnings,
+            warnings: gathered.warnings(),
+            similarities: gathered.similarities,
         })
     }
 }
 
-/// Turns a measure that isn't defined into a warning.
-struct Defined<'a>(&'a mut Vec<Warning>);
-
-impl Defined<'_> {
-    fn or_none<T>(
-        &mut self,
-        measure: Measure,
-        found: Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(
-                error @ (Error::TooFewSamples { .. }
-                | Error::NoVariance { .. }
-                | Error::NoDebiasedEstimate { .. }),
-            ) => {
-                self.0.push(Warning::Undefined {
-                    measure: measure.to_string(),
-                    reason: error.to_string(),
-                });
-                Ok(None)
-            }
-            Err(error) => Err(error),
+impl fmt::Display for MeasureWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.measures.iter().map(Measure::to_string).collect();
+        if names.is_empty() {
+            write!(f, "{}", self.warning)
+        } else {
+            write!(f, "{}: {}", names.join(", "), self.warning)
         }
+    }
+}
+
+impl From<Warning> for MeasureWarning {
+    /// A warning about all measures.
+    fn from(warning: Warning) -> MeasureWarning {
+        MeasureWarning {
+            measures: Vec::new(),
+            warning,
+        }
+    }
+}
+
+/// What the measures of a pair gave, one after the other.
+#[derive(Default)]
+struct Gathered {
+    similarities: Vec<Similarity>,
+    /// Measures that aren't defined, by the reason.
+    undefined: Vec<(String, Vec<Measure>)>,
+}
+
+impl Gathered {
+    fn add(&mut self, measure: Measure, found: Result<Similarity, Error>) -> Result<(), Error> {
+        match found {
+            Ok(found) => self.similarities.push(found),
+            Err(error) if error.is_undefined() => {
+                // The reason names the measure where it is of one measure alone.
+                let reason = error.to_string();
+                match self
+                    .undefined
+                    .iter_mut()
+                    .find(|(other, _)| *other == reason)
+                {
+                    Some((_, measures)) => measures.push(measure),
+                    None => self.undefined.push((reason, vec![measure])),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn has(&self, measure: Measure) -> bool {
+        let mut measures = self.similarities.iter().map(|found| found.measure);
+        measures.any(|found| found == measure)
+    }
+
+    /// Each warning once, with the measures that gave it; those that all gave come without.
+    fn warnings(&self) -> Vec<MeasureWarning> {
+        let mut all: Vec<MeasureWarning> = Vec::new();
+        for (reason, measures) in &self.undefined {
+            let names: Vec<String> = measures.iter().map(Measure::to_string).collect();
+            all.push(MeasureWarning::from(Warning::Undefined {
+                measure: names.join(", "),
+                reason: reason.clone(),
+            }));
+        }
+        let first = all.len();
+        for found in &self.similarities {
+            for warning in &found.warnings {
+                let known = all[first..]
+                    .iter_mut()
+                    .find(|known| known.warning == *warning);
+                match known {
+                    Some(known) => known.measures.push(found.measure),
+                    None => all.push(MeasureWarning {
+                        measures: vec![found.measure],
+                        warning: warning.clone(),
+                    }),
+                }
+            }
+        }
+        for warning in &mut all[first..] {
+            if warning.measures.len() == self.similarities.len() {
+                warning.measures.clear();
+            }
+        }
+        all
     }
 }

@@ -34,7 +34,7 @@ pub struct Correlations {
     pub samples: usize,
     /// The cut that was applied to both.
     pub cut: Cut,
-    /// What noise of the kept dimensions would give.
+    /// What noise of the kept dimensions would give, in as many samples as differ.
     pub chance: Chance,
     /// What to know before believing the rest.
     pub warnings: Vec<Warning>,
@@ -68,8 +68,8 @@ pub fn cca(x: &Tensor<2>, y: &Tensor<2>) -> Result<Correlations, Error> {
 
 /// Canonical correlations of two bases: the core of [`svcca`], for many pairs of few views.
 ///
-/// Errors: `SampleMismatch`, `CutMismatch`, and `TooFewSamples` where any data would give 1: when
-/// plain CCA has no more samples than neurons, or a kept basis spans every centred sample.
+/// Errors: `SampleMismatch`, `CutMismatch`, and `TooFewSamples` below two samples a kept direction, where any data would
+/// correlate strongly.
 pub fn correlations(x: &Basis, y: &Basis) -> Result<Correlations, Error> {
     Whitened::check(&x.profile, &y.profile)?;
     let cross = x.cross(y)?;
@@ -105,7 +105,7 @@ impl Correlations {
             neurons: [x.neurons, y.neurons],
             samples: x.samples,
             cut: x.cut,
-            chance: Chance::of(x.samples, kept[0], kept[1], mean_rho2),
+            chance: Chance::of(whitened.distinct(), kept[0], kept[1], mean_rho2),
             warnings: warnings(x, y),
         })
     }
@@ -123,7 +123,10 @@ fn coefficients(whitened: &Whitened) -> Result<DVector<f64>, Error> {
 pub(crate) fn warnings(x: &Profile, y: &Profile) -> Vec<Warning> {
     let (samples, dims) = (x.samples, x.kept().max(y.kept()));
     let few = (samples < 10 * dims).then_some(Warning::FewSamples { samples, dims });
+    let distinct = x.repeats.distinct_with(&y.repeats);
+    let repeated = (distinct < samples).then_some(Warning::RepeatedSamples { samples, distinct });
     few.into_iter()
+        .chain(repeated)
         .chain(x.warnings(Side::X))
         .chain(y.warnings(Side::Y))
         .collect()

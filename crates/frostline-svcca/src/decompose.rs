@@ -30,23 +30,18 @@ pub(crate) fn symmetric(matrix: &DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<
     Ok((values, vectors))
 }
 
-/// Singular values in descending order and the left singular vectors, `[rows, min(rows, columns)]`,
-/// of a matrix given row by row.
-pub(crate) fn left_singular(
+/// Singular values and vectors of a matrix given row by row.
+pub(crate) fn singular_of_rows(
     row_major: &[f64],
     rows: usize,
     columns: usize,
-) -> Result<(DVector<f64>, DMatrix<f64>), Error> {
+) -> Result<Singular, Error> {
     let failed = failure("singular value decomposition", rows, columns);
     finite(row_major, &failed)?;
-    let matrix = MatRef::from_row_major_slice(row_major, rows, columns);
-    let found = matrix.thin_svd().map_err(|_| failed())?;
-    let (size, values, vectors) = (rows.min(columns), found.S(), found.U());
-    let values = DVector::from_fn(size, |i, _| values[i]);
-    let vectors = DMatrix::from_fn(rows, size, |row, i| vectors[(row, i)]);
-    finite(values.as_slice(), &failed)?;
-    finite(vectors.as_slice(), &failed)?;
-    Ok((values, vectors))
+    thin(
+        MatRef::from_row_major_slice(row_major, rows, columns),
+        failed,
+    )
 }
 
 /// Singular values in descending order.
@@ -80,7 +75,11 @@ pub(crate) fn singular(matrix: &DMatrix<f64>) -> Result<Singular, Error> {
         matrix.ncols(),
     );
     finite(matrix.as_slice(), &failed)?;
-    let found = view(matrix).thin_svd().map_err(|_| failed())?;
+    thin(view(matrix), failed)
+}
+
+fn thin(matrix: MatRef<'_, f64>, failed: impl Fn() -> Error) -> Result<Singular, Error> {
+    let found = matrix.thin_svd().map_err(|_| failed())?;
     let (left, values, right) = (owned(found.U()), found.S(), owned(found.V()));
     let values = DVector::from_fn(matrix.nrows().min(matrix.ncols()), |i, _| values[i]);
     finite(values.as_slice(), &failed)?;
@@ -234,7 +233,7 @@ mod tests {
             singular_values(&matrix),
             Err(Error::DecompositionFailed { .. })
         ));
-        let values = left_singular(matrix.as_slice(), 3, 3);
+        let values = singular_of_rows(matrix.as_slice(), 3, 3);
         assert!(matches!(values, Err(Error::DecompositionFailed { .. })));
     }
 

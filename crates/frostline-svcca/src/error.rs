@@ -16,15 +16,17 @@ pub enum Error {
         /// Samples of y.
         y: usize,
     },
-    /// So few samples that any data would give the same answer.
+    /// Below two samples a direction: unrelated layers correlate strongly, and perfectly with no more samples than
+    /// directions.
     #[error(
-        "{samples} samples are too few for {dims} dimensions: with that few, unrelated layers \
-         correlate perfectly; record more samples or keep fewer directions"
+        "{samples} samples are too few for {dims} directions: below two samples a direction even unrelated layers \
+         correlate strongly; record at least {} samples, better {}, or keep fewer directions",
+        2 * dims.max(&1), 10 * dims.max(&1)
     )]
     TooFewSamples {
         /// Samples of the view.
         samples: usize,
-        /// Dimensions, the larger of the two views'.
+        /// Directions, the larger of the two views' counts.
         dims: usize,
     },
     /// An activation is NaN or infinite.
@@ -109,8 +111,8 @@ pub enum Error {
     NoVariance {
         /// Which view.
         side: Side,
-        /// Which measure.
-        measure: &'static str,
+        /// The measure.
+        measure: Measure,
     },
     /// So few samples that the debiased estimate doesn't exist, or so much noise that it has no sign.
     #[error(
@@ -120,6 +122,17 @@ pub enum Error {
     NoDebiasedEstimate {
         /// Samples of each view.
         samples: usize,
+    },
+    /// A value that rounding may have made: it is a difference of sums much larger than itself.
+    #[error(
+        "{measure} is hidden by rounding: single values dominate the sums that it is a difference of, and it may be off \
+         by {doubt:.1e}; look for outliers, or compare in f64"
+    )]
+    HiddenByRounding {
+        /// The measure.
+        measure: Measure,
+        /// By how much the value may be off.
+        doubt: f64,
     },
     /// Batches or moments that don't describe the same views.
     #[error("the moments are of views with {expected:?} neurons, but these have {found:?}")]
@@ -217,4 +230,17 @@ pub enum Error {
     /// The device failed while it computed or was read.
     #[error("the device failed")]
     Device(#[from] ExecutionError),
+}
+
+impl Error {
+    /// Whether the measure has no value for these views, while others may have.
+    pub(crate) fn is_undefined(&self) -> bool {
+        matches!(
+            self,
+            Error::TooFewSamples { .. }
+                | Error::NoVariance { .. }
+                | Error::NoDebiasedEstimate { .. }
+                | Error::HiddenByRounding { .. }
+        )
+    }
 }

@@ -129,7 +129,7 @@ impl Measure {
             let multiplied: Vec<Result<View, Error>> = multiplied.collect();
             let decomposed = multiplied.into_par_iter().map(|view| {
                 let view = view?;
-                view.decompose(self.cut())?;
+                view.decompose(self)?;
                 Ok(view)
             });
             let decomposed: Vec<Result<View, Error>> = decomposed.collect();

@@ -1,4 +1,4 @@
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{DType, Tensor};
 use nalgebra::{DMatrix, DVector};
@@ -9,9 +9,11 @@ use crate::{
     centre::check_finite,
     centred_pair::CentredPair,
     decompose,
-    precision::Precision,
+    precision::{Precision, rounding_unit},
     products::{self, on_host, read, upload},
     profile::{Profile, Rank},
+    repeats::Repeats,
+    view::rounding_along,
     whitened::Whitened,
 };
 
@@ -26,8 +28,9 @@ use crate::{
 /// mean), divided by a power of two, A the squared norm of each view's part. Kept is `Σ r rᵀ`. A change of
 /// pivot or scale is a linear map of r, so moments about different pivots are brought to one and added.
 ///
-/// Plain CCA from moments can't tell directions fainter than 1e-5 of the strongest from rounding: they are
-/// left out, and [`crate::Warning::IllConditioned`] says so.
+/// Plain CCA from moments can't tell directions fainter than 1e-5 of the strongest, or than the rounding of the floats in
+/// which the activations came, from rounding: they are left out, and [`crate::Warning::IllConditioned`] says so. Samples that
+/// repeat are not found either: the chance level counts every sample.
 ///
 /// Source: Chan, Golub, LeVeque 1983, The American Statistician 37(3), for the merging.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,9 @@ pub struct Moments {
     scale: Vec<f64>,
     /// Rounding of the devices that the batches came from.
     epsilon: f64,
+    /// The coarsest unit roundoff of the floats in which the batches came.
+    #[serde(default)]
+    came: f64,
     /// `Σ r rᵀ`.
     sums: DMatrix<f64>,
 }
@@ -105,6 +111,7 @@ impl Moments {
         for (index, view) in batch.iter().enumerate() {
             let view = (*view).clone().without_autodiff();
             let precision = Precision::of(&view.device());
+            next.came = next.came.max(rounding_unit(view.dtype()));
             let view = view.cast(precision.dtype());
             next.epsilon = next.epsilon.max(precision.epsilon());
             let lowest = read(view.clone().min_dim(0))?;
@@ -112,11 +119,13 @@ impl Moments {
             let first = next.pivot.len();
             if self.samples > 0 {
                 let columns = first..first + lowest.len();
-                next.pivot.extend_from_slice(&self.pivot[columns]);
+                let pivot = self.pivot[columns].iter();
+                next.pivot
+                    .extend(pivot.map(|pivot| held(*pivot, precision)));
                 next.scale.push(self.scale[index]);
             } else {
                 let mean = read(view.clone().mean_dim(0))?;
-                next.pivot.extend(mean.into_iter().map(pivot));
+                next.pivot.extend(mean);
                 let scale = scale_about(&next.pivot[first..], &lowest, &highest, precision);
                 next.scale.push(scale);
             }
@@ -149,6 +158,7 @@ impl Moments {
         self.sums += self.as_own(other)?;
         self.samples += other.samples;
         self.epsilon = self.epsilon.max(other.epsilon);
+        self.came = self.came.max(other.came);
         for (low, other) in self.lowest.iter_mut().zip(&other.lowest) {
             *low = low.min(*other);
         }
@@ -220,10 +230,13 @@ impl Moments {
     }
 }
 
-/// In f32 where that is finite: a device without f64 then subtracts the same numbers.
-fn pivot(mean: f64) -> f64 {
-    let single = f64::from(mean as f32);
-    if single.is_finite() { single } else { mean }
+/// The pivot that a device can subtract. Where it is another one than that of the earlier batches, [`Moments::merge`]
+/// brings the sums to one.
+fn held(pivot: f64, precision: Precision) -> f64 {
+    match precision {
+        Precision::F64 => pivot,
+        Precision::Mixed | Precision::F32 => f64::from(pivot as f32),
+    }
 }
 
 fn scale_about(pivot: &[f64], lowest: &[f64], highest: &[f64], precision: Precision) -> f64 {
@@ -242,8 +255,8 @@ fn peak(lowest: &[f64], highest: &[f64]) -> f64 {
 }
 
 /// The columns that vary by more than the rounding of their own values.
-fn varying(lowest: &[f64], highest: &[f64], epsilon: f64) -> Vec<usize> {
-    let rounding = 4.0 * epsilon;
+fn varying(lowest: &[f64], highest: &[f64], came: f64) -> Vec<usize> {
+    let rounding = (2.0 * came).max(4.0 * f64::EPSILON);
     (0..highest.len())
         .filter(|column| {
             let (low, high) = (lowest[*column], highest[*column]);
@@ -302,6 +315,8 @@ struct SideMoments {
     scatter: DMatrix<f64>,
     eigen: OnceLock<(DVector<f64>, DMatrix<f64>)>,
     floor: f64,
+    /// Of each varying neuron, what rounding can have made of its values: see [`crate::View::rank`].
+    rounding: DVector<f64>,
 }
 
 impl PairMoments {
@@ -321,7 +336,7 @@ impl PairMoments {
         let alive = [x, y].map(|view| {
             let columns = moments.columns(view);
             let (low, high) = (&moments.lowest[columns.clone()], &moments.highest[columns]);
-            varying(low, high, moments.epsilon)
+            varying(low, high, moments.came)
         });
         let place = |side: usize, neuron: usize| 1 + moments.columns([x, y][side]).start + neuron;
         let n = samples as f64;
@@ -348,6 +363,19 @@ impl PairMoments {
         let along = |a: usize, b: usize| norms[a].dot(&(sums * &norms[b]));
         let squared_norms = [along(0, 0), along(0, 1), along(1, 1)];
         let (of_x, of_y) = (scatter(0, 0), scatter(1, 1));
+        // As large as the sums were before the mean's part was taken off them.
+        let whole = |left: usize, right: usize| {
+            let (rows, columns) = (&alive[left], &alive[right]);
+            let places = rows
+                .iter()
+                .flat_map(|i| columns.iter().map(move |j| (*i, *j)));
+            let entries = places.map(|(i, j)| sums[(place(left, i), place(right, j))]);
+            entries.map(|entry| entry * entry).sum::<f64>()
+        };
+        let sizes = norms.each_ref().map(|weights| weights.abs());
+        let absolute = sums.abs();
+        let cancelled =
+            |a: usize, b: usize| sizes[a].dot(&(&absolute * &sizes[b])) + 2.0 * whole(a, b);
         for (view, scatter) in [(x, &of_x), (y, &of_y)] {
             if !(moments.scale[view] * scatter.trace().sqrt()).is_finite() {
                 let peak = peak(&moments.lowest, &moments.highest);
@@ -365,18 +393,49 @@ impl PairMoments {
             norms: [of_x.norm(), of_y.norm()],
             traces: [of_x.trace(), of_y.trace()],
             squared_norms,
+            row_sums: squared_norms,
             scales: [moments.scale[x], moments.scale[y]],
             samples,
+            distinct: samples,
+            epsilon: if moments.epsilon > f64::EPSILON {
+                Precision::F32.sum_epsilon()
+            } else {
+                Precision::F64.sum_epsilon()
+            },
+            held: if moments.epsilon > f64::EPSILON {
+                moments.epsilon / 2.0
+            } else {
+                0.0
+            },
+            cancelled: [(0, 0), (0, 1), (1, 1)].map(|(a, b)| cancelled(a, b)),
+            spectra: None,
         };
-        let mut alive = alive.into_iter();
-        let mut side = |view: usize, scatter: DMatrix<f64>| SideMoments {
-            neurons: moments.neurons[view],
-            varying: alive.next().expect("one for each side"),
-            scale: moments.scale[view],
-            samples,
-            scatter,
-            eigen: OnceLock::new(),
-            floor,
+        // `√Σ (u x)²` of each neuron that varies, from the sums about the pivot.
+        let rounding = |view: usize| {
+            let neurons = &alive[if view == x { 0 } else { 1 }];
+            let first = moments.columns(view).start;
+            let squares = neurons.iter().map(|neuron| {
+                let at = 1 + first + neuron;
+                let pivot = moments.pivot[first + neuron] / moments.scale[view];
+                let square = sums[(at, at)] + 2.0 * pivot * sums[(at, 0)] + n * pivot * pivot;
+                moments.came * square.max(0.0).sqrt()
+            });
+            DVector::from_iterator(neurons.len(), squares)
+        };
+        let rounding = [rounding(x), rounding(y)];
+        let mut parts = alive.into_iter().zip(rounding);
+        let mut side = |view: usize, scatter: DMatrix<f64>| {
+            let (varying, rounding) = parts.next().expect("one for each side");
+            SideMoments {
+                neurons: moments.neurons[view],
+                varying,
+                scale: moments.scale[view],
+                samples,
+                scatter,
+                eigen: OnceLock::new(),
+                floor,
+                rounding,
+            }
         };
         Ok(PairMoments {
             sides: [side(x, of_x), side(y, of_y)],
@@ -409,27 +468,30 @@ impl PairMoments {
         ]
     }
 
-    pub(crate) fn centred(&self) -> CentredPair {
-        self.centred.clone()
+    /// With the singular values of both sides where `decomposed`.
+    pub(crate) fn centred(&self, decomposed: bool) -> Result<CentredPair, Error> {
+        let mut centred = self.centred.clone();
+        if decomposed {
+            let [x, y] = &self.sides;
+            centred.spectra = Some([x.eigen()?.0.clone(), y.eigen()?.0.clone()]);
+        }
+        Ok(centred)
     }
 
     pub(crate) fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
         cut.check()?;
         let [x, y] = &self.sides;
-        let (of_x, of_y) = (x.profile(cut)?, y.profile(cut)?);
-        let whitening = |side: &SideMoments, profile: &Profile| {
-            let (values, vectors) = side.eigen()?;
-            let mut leading = vectors.columns(0, profile.kept()).into_owned();
-            for (mut column, value) in leading.column_iter_mut().zip(values) {
+        let whitening = |side: &SideMoments| {
+            let (values, mut vectors) = side.kept(cut)?;
+            for (mut column, value) in vectors.column_iter_mut().zip(&values) {
                 column /= *value;
             }
-            Ok::<_, Error>(leading)
+            Ok::<_, Error>(vectors)
         };
-        let (left, right) = (whitening(x, &of_x)?, whitening(y, &of_y)?);
-        let half = decompose::product(&left, &self.centred.cross);
+        let half = decompose::product(&whitening(x)?, &self.centred.cross);
         Ok(Whitened {
-            cross: half * right,
-            profiles: [of_x, of_y],
+            cross: half * whitening(y)?,
+            profiles: [x.profile(cut)?, y.profile(cut)?],
         })
     }
 
@@ -459,16 +521,29 @@ impl SideMoments {
         Ok((values, vectors))
     }
 
-    fn profile(&self, cut: Cut) -> Result<Profile, Error> {
-        let (values, _) = self.eigen()?;
+    /// Which directions stand clear of rounding, by their place.
+    fn real(&self) -> Result<Vec<usize>, Error> {
+        let (values, vectors) = self.eigen()?;
         let most = self.varying.len().min(self.samples - 1);
         let floor = values.get(0).map_or(0.0, |first| first * self.floor.sqrt());
-        let rank = values
-            .iter()
-            .take_while(|value| **value > floor)
-            .count()
-            .min(most);
-        let kept = if rank == 0 { 0 } else { cut.kept(values, rank) };
+        let rounding = rounding_along(vectors, &self.rounding);
+        let real = (0..most).filter(|i| values[*i] > floor.max(rounding[*i]));
+        Ok(real.collect())
+    }
+
+    /// Singular values in units of the scale, and vectors, of what a cut keeps.
+    fn kept(&self, cut: Cut) -> Result<(DVector<f64>, DMatrix<f64>), Error> {
+        let (values, vectors) = self.eigen()?;
+        let mut real = self.real()?;
+        if !real.is_empty() {
+            real.truncate(cut.kept(&values.select_rows(&real), real.len()));
+        }
+        Ok((values.select_rows(&real), vectors.select_columns(&real)))
+    }
+
+    fn profile(&self, cut: Cut) -> Result<Profile, Error> {
+        let most = self.varying.len().min(self.samples - 1);
+        let rank = self.real()?.len();
         Ok(Profile {
             cut,
             samples: self.samples,
@@ -479,17 +554,17 @@ impl SideMoments {
             } else {
                 Rank::Exactly(rank)
             },
-            margin: cut.margin(values),
-            singular_values: values.rows(0, kept) * self.scale,
+            margin: cut.margin(self.eigen()?.0),
+            repeats: Arc::new(Repeats::none(self.samples)),
+            singular_values: self.kept(cut)?.0 * self.scale,
         })
     }
 
     fn loadings(&self, cut: Cut) -> Result<DMatrix<f64>, Error> {
-        let kept = self.profile(cut)?.kept();
-        let (values, vectors) = self.eigen()?;
-        let mut all = DMatrix::zeros(kept, self.neurons);
+        let (values, vectors) = self.kept(cut)?;
+        let mut all = DMatrix::zeros(values.len(), self.neurons);
         for (row, neuron) in self.varying.iter().enumerate() {
-            for direction in 0..kept {
+            for direction in 0..values.len() {
                 all[(direction, *neuron)] =
                     vectors[(row, direction)] * values[direction] * self.scale;
             }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use nalgebra::DMatrix;
 
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
     moments::PairMoments,
     products::on_host,
     profile::Profile,
+    repeats::Repeats,
     whitened::{Whitened, same_samples},
 };
 
@@ -93,7 +96,8 @@ impl<'a> Pair<'a> {
         Pwcca::of(&detailed.whitened, detailed.loadings.each_ref())
     }
 
-    /// Linear regression of each on the other.
+    /// Linear regression of each on the other. A share is none where there are fewer than two samples for each direction
+    /// that it is explained by.
     pub fn r2(&self) -> Result<R2, Error> {
         Ok(R2::of(&self.whitened(Cut::All)?))
     }
@@ -171,9 +175,8 @@ impl<'a> Pair<'a> {
     pub fn similarity(&self, measure: Measure) -> Result<Similarity, Error> {
         measure.check()?;
         let Some(cut) = measure.cut() else {
-            let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
-            let still = [0, 1].map(|i| Profile::unspecific(samples, neurons[i], constant[i]));
-            return Similarity::of_centred(measure, &self.centred()?, still);
+            let pair = self.centred_with(measure.decomposes())?;
+            return Similarity::of_centred(measure, &pair, self.unspecific());
         };
         if measure.is_weighted() {
             let detailed = self.detailed(cut)?;
@@ -181,6 +184,13 @@ impl<'a> Pair<'a> {
             return Similarity::of_whitened(measure, &detailed.whitened, Some(loadings));
         }
         Similarity::of_whitened(measure, &self.whitened(cut)?, None)
+    }
+
+    /// Of measures that whiten nothing.
+    pub(crate) fn unspecific(&self) -> [Profile; 2] {
+        let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
+        let repeats = self.repeats();
+        [0, 1].map(|i| Profile::unspecific(repeats[i].clone(), samples, neurons[i], constant[i]))
     }
 
     /// Neurons that never vary, of x and y.
@@ -191,7 +201,18 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
+    /// Which samples repeat in x and in y. Moments, which hold no samples, don't know.
+    fn repeats(&self) -> [Arc<Repeats>; 2] {
+        match &self.source {
+            Source::Views(x, y) => [x.repeats().clone(), y.repeats().clone()],
+            Source::Moments(moments) => {
+                let none = Arc::new(Repeats::none(moments.samples()));
+                [none.clone(), none]
+            }
+        }
+    }
+
+    pub(crate) fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
         match &self.source {
             Source::Views(x, y) => {
                 let (x, y) = (x.basis(cut)?, y.basis(cut)?);
@@ -226,13 +247,21 @@ impl<'a> Pair<'a> {
     }
 
     fn centred(&self) -> Result<CentredPair, Error> {
+        self.centred_with(false)
+    }
+
+    /// With the singular values of both sides where `decomposed`.
+    pub(crate) fn centred_with(&self, decomposed: bool) -> Result<CentredPair, Error> {
         match &self.source {
             Source::Views(x, y) => {
-                let (x, y) = (Coordinates::of(x)?, Coordinates::of(y)?);
+                let (x, y) = (
+                    Coordinates::of(x, decomposed)?,
+                    Coordinates::of(y, decomposed)?,
+                );
                 let cross = x.cross(&y)?;
                 Ok(x.against(&y, cross))
             }
-            Source::Moments(moments) => Ok(moments.centred()),
+            Source::Moments(moments) => moments.centred(decomposed),
         }
     }
 }

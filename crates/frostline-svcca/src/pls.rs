@@ -1,12 +1,15 @@
 use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, centred_pair::CentredPair, decompose};
+use crate::{Error, centred_pair::CentredPair, decompose, nuclear, similarity::Level};
 
 /// Partial least squares by singular values: covariances of the directions matched to covary most.
 ///
 /// # Formula
 /// The singular values of `XᵀY / (n - 1)`. They carry the activations' units: doubling x doubles them.
+///
+/// Unrelated layers give `‖Sx R Sy‖_* / (n - 1)` in the mean, S the singular values of each side and R the product of random
+/// orthonormal bases in n - 1 dimensions, of which a few are drawn, always the same ones.
 ///
 /// Source: Wegelin 2000, University of Washington technical report 371.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,16 @@ pub struct Pls {
 }
 
 impl Pls {
+    /// What unrelated layers with the spectra of these give.
+    pub(crate) fn chance(pair: &CentredPair) -> Result<Level, Error> {
+        let Level { mean, deviation } = nuclear::of_noise(pair)?;
+        let unit = |value: f64| value / (pair.samples - 1) as f64 * pair.scales[0] * pair.scales[1];
+        Ok(Level {
+            mean: unit(mean),
+            deviation: unit(deviation),
+        })
+    }
+
     pub(crate) fn of(pair: &CentredPair) -> Result<Pls, Error> {
         if pair.cross.is_empty() {
             return Ok(Pls {

@@ -10,6 +10,16 @@ pub(crate) enum Precision {
     F32,
 }
 
+/// Largest relative error of a number that is rounded to these floats: half of their ε.
+pub(crate) fn rounding_unit(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::EPSILON / 2.0,
+        DType::F16 => 2f64.powi(-11),
+        DType::BF16 => 2f64.powi(-8),
+        _ => f64::from(f32::EPSILON) / 2.0,
+    }
+}
+
 impl Precision {
     pub(crate) fn of(device: &Device) -> Self {
         if device.supports_dtype(DType::F64) {
@@ -39,6 +49,14 @@ impl Precision {
         match self {
             Precision::F64 => f64::EPSILON,
             Precision::Mixed | Precision::F32 => f64::from(f32::EPSILON),
+        }
+    }
+
+    /// Relative rounding of sums over samples: a few times that of the floats in which products are added up.
+    pub(crate) fn sum_epsilon(self) -> f64 {
+        16.0 * match self {
+            Precision::F64 | Precision::Mixed => f64::EPSILON,
+            Precision::F32 => f64::from(f32::EPSILON),
         }
     }
 

@@ -44,7 +44,7 @@ impl Measure {
                     .transpose()?;
                 Columns::Whitened { basis, loadings }
             }
-            None => Columns::Centred(Coordinates::of(view)?),
+            None => Columns::Centred(Coordinates::of(view, self.decomposes())?),
         };
         Ok(Prepared {
             measure: self,
@@ -65,6 +65,11 @@ impl Measure {
     /// Whether it weights by how much of each neuron lies along a direction.
     pub(crate) fn is_weighted(self) -> bool {
         matches!(self, Measure::Pwcca(_))
+    }
+
+    /// Whether it needs the singular values of each side.
+    pub(crate) fn decomposes(self) -> bool {
+        !matches!(self, Measure::Cka(_))
     }
 
     /// The cut before it whitens; none where it doesn't.
@@ -154,7 +159,7 @@ impl Prepared {
     pub(crate) fn rounding(&self) -> Rounding {
         match &self.columns {
             Columns::Whitened { .. } => Rounding::OfOrthonormal,
-            Columns::Centred(_) => Rounding::Least,
+            Columns::Centred(coordinates) => coordinates.rounding(),
         }
     }
 

@@ -68,7 +68,9 @@ pub(crate) fn cross(
     if a.device() != b.device() || a.dtype() != b.dtype() {
         return Ok(decompose::product(&on_host(a)?, &on_host(b)?));
     }
+    let wide = rounding == Rounding::InF64;
     let block = match (a.dtype(), rounding) {
+        (_, Rounding::InF64) => ROWS,
         (DType::F64, _) => ROWS,
         (_, Rounding::Least) => FINE,
         (_, Rounding::OfOrthonormal) => COARSE,
@@ -77,7 +79,10 @@ pub(crate) fn cross(
     let mut sum = DMatrix::zeros(left, right);
     for start in (0..rows).step_by(slab) {
         let part = start..rows.min(start + slab);
-        let (a, b) = (a.clone().slice([part.clone()]), b.clone().slice([part]));
+        let (mut a, mut b) = (a.clone().slice([part.clone()]), b.clone().slice([part]));
+        if wide {
+            (a, b) = (a.cast(DType::F64), b.cast(DType::F64));
+        }
         // Burn keeps rows together, nalgebra columns: the numbers of the transpose.
         let product = read(summed(&b, &a, block))?;
         let sums = sum.as_mut_slice().iter_mut();
@@ -91,6 +96,8 @@ pub(crate) fn cross(
 pub(crate) enum Rounding {
     /// As little as possible: digits of the product get lost later.
     Least,
+    /// Not beyond f64's, on a device that has it, whatever the activations are held in.
+    InF64,
     /// Between bases whose columns have norm 1: what rounds is a millionth of the result.
     OfOrthonormal,
 }

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use nalgebra::DVector;
 
-use crate::{Cut, Side, Warning};
+use crate::{Cut, Side, Warning, repeats::Repeats};
 
 /// What is known of one side of a comparison besides the numbers of its samples.
 #[derive(Clone, Debug)]
@@ -10,6 +12,7 @@ pub(crate) struct Profile {
     pub(crate) neurons: usize,
     /// Neurons that never vary.
     pub(crate) constant: usize,
+    pub(crate) repeats: Arc<Repeats>,
     pub(crate) rank: Rank,
     /// The kept ones, in descending order.
     pub(crate) singular_values: DVector<f64>,
@@ -41,12 +44,18 @@ const CLOSE: f64 = 1e-5;
 
 impl Profile {
     /// Of a measure that whitens nothing and so finds no rank.
-    pub(crate) fn unspecific(samples: usize, neurons: usize, constant: usize) -> Profile {
+    pub(crate) fn unspecific(
+        repeats: Arc<Repeats>,
+        samples: usize,
+        neurons: usize,
+        constant: usize,
+    ) -> Profile {
         Profile {
             cut: Cut::All,
             samples,
             neurons,
             constant,
+            repeats,
             rank: Rank::AtLeast((neurons - constant).min(samples.saturating_sub(1))),
             singular_values: DVector::zeros(0),
             margin: None,
@@ -55,6 +64,14 @@ impl Profile {
 
     pub(crate) fn kept(&self) -> usize {
         self.singular_values.len()
+    }
+
+    /// Directions that were compared: those kept, or of a measure that keeps none in particular the neurons that vary.
+    pub(crate) fn compared(&self) -> usize {
+        match self.singular_values.len() {
+            0 => self.rank.directions(),
+            kept => kept,
+        }
     }
 
     pub(crate) fn warnings(&self, side: Side) -> impl Iterator<Item = Warning> {
@@ -74,7 +91,7 @@ impl Profile {
         };
         [
             (count > 0).then_some(Warning::DeadNeurons { side, count }),
-            (rank == 0).then_some(Warning::NoVariance { side }),
+            (varying == 0 || rank == 0).then_some(Warning::NoVariance { side }),
             faint,
             close.map(|margin| Warning::CutIsClose { side, margin }),
         ]

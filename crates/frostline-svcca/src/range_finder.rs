@@ -106,7 +106,7 @@ fn twice(columns: Tensor<2>, precision: Precision) -> Result<Tensor<2>, Error> {
 }
 
 /// Normal numbers, always the same ones, so that a search repeats: Box-Muller.
-fn gaussian(rows: usize, columns: usize) -> DMatrix<f64> {
+pub(crate) fn gaussian(rows: usize, columns: usize) -> DMatrix<f64> {
     let mut random = SplitMix(0x5eed);
     let mut uniform = move || (random.draw() as f64 + 1.0) / (u64::MAX as f64 + 2.0);
     DMatrix::from_fn(rows, columns, |_, _| {

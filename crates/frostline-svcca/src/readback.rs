@@ -11,8 +11,9 @@ const SAMPLES: usize = 4000;
 const NEURONS: usize = 64;
 /// A square matrix of the neurons, in f32.
 const SQUARE: usize = NEURONS * NEURONS * 4;
-/// What the checks of a view read: means, sizes and squares of its columns, and a number a sample.
-const VECTORS: usize = (3 * NEURONS + SAMPLES) * 4;
+/// What the checks of a view read: means, sizes and squares of its columns, four numbers a sample to find samples that repeat,
+/// and two more where a kernel's rows are summed.
+const VECTORS: usize = (3 * NEURONS + 6 * SAMPLES) * 4;
 
 /// A hundred thousandth part of the variance in the faintest direction: as small as the default cut of
 /// a wide layer keeps.

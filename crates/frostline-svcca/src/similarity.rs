@@ -2,50 +2,114 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bias, Cka, Correlations, Error, Measure, Pls, Procrustes, Pwcca, R2, Warning,
+    Bias, Cka, Correlations, Error, Measure, Pls, Procrustes, Pwcca, R2, Side, Warning,
     centred_pair::CentredPair,
     correlations::warnings,
     profile::Profile,
     whitened::{Whitened, same_samples},
 };
 
-/// One number for two layers, whatever it was measured by.
+/// One number for two layers, whatever it was measured by, with what unrelated layers would give.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
-    /// By what.
+    /// The measure.
     pub measure: Measure,
     /// Higher is more alike; between 0 and 1 but for `pls`, and for `cka` where noise makes it negative.
     pub value: f64,
     /// Directions kept of x and y where the measure whitens, else neurons that vary.
     pub kept: [usize; 2],
+    /// Samples of each layer.
+    pub samples: usize,
+    /// What unrelated layers of these samples and directions give in the mean: see [`crate::Chance`] for canonical
+    /// correlations, and the other measures for theirs. 1 where any layers give 1.
+    pub chance: f64,
+    /// What unrelated layers hardly exceed: `chance` and two standard deviations. A value up to this says nothing.
+    pub chance_upper: f64,
+    /// The value freed of chance, `(value - chance) / (1 - chance)`: 0 for unrelated layers in the mean, 1 for equal ones.
+    /// None for `pls`, which has no largest value, and where chance alone gives 1.
+    pub corrected: Option<f64>,
     /// What to know before believing it.
     pub warnings: Vec<Warning>,
 }
 
+/// What a measure gives for unrelated layers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level {
+    pub(crate) mean: f64,
+    /// One standard deviation.
+    pub(crate) deviation: f64,
+}
+
 impl Similarity {
+    /// The value against its chance level.
+    fn judged(measure: Measure, value: f64, level: Level, [x, y]: [&Profile; 2]) -> Similarity {
+        let most = if measure == Measure::Pls {
+            f64::INFINITY
+        } else {
+            1.0
+        };
+        let chance = level.mean.min(most);
+        let corrected = (value - chance) / (most - chance);
+        Similarity {
+            measure,
+            value,
+            kept: [x, y].map(|side| side.compared()),
+            samples: x.samples,
+            chance,
+            chance_upper: (level.mean + 2.0 * level.deviation).min(most),
+            corrected: (most.is_finite() && chance < most).then_some(corrected),
+            warnings: warnings(x, y),
+        }
+    }
+
+    /// Whether unrelated layers may well give this value.
+    pub fn is_chance(&self) -> bool {
+        self.value <= self.chance_upper
+    }
+
     pub(crate) fn of_whitened(
         measure: Measure,
         whitened: &Whitened,
         loadings: Option<[&DMatrix<f64>; 2]>,
     ) -> Result<Similarity, Error> {
         let [x, y] = &whitened.profiles;
-        let value = match (measure, loadings) {
+        same_samples(x.samples, y.samples)?;
+        for (side, profile) in [(Side::X, x), (Side::Y, y)] {
+            if profile.kept() == 0 {
+                return Err(Error::NoVariance { side, measure });
+            }
+        }
+        match (measure, loadings) {
             (Measure::Pwcca(weights), Some(loadings)) => {
-                Whitened::check(x, y)?;
-                Pwcca::of(whitened, loadings)?.value(weights)
+                let correlations = Correlations::of(whitened)?;
+                let found = Pwcca::of(whitened, loadings)?;
+                let level = found.chance(weights, &correlations.chance);
+                let value = found.value(weights);
+                let mut similarity = Similarity::judged(measure, value, level, [x, y]);
+                similarity.warnings.extend(found.not_unique(weights));
+                Ok(similarity)
             }
             (Measure::R2, _) => {
-                same_samples(x.samples, y.samples)?;
-                R2::of(whitened).y_from_x
+                let found = R2::of(whitened);
+                let value = found.y_from_x.ok_or(Error::TooFewSamples {
+                    samples: x.samples,
+                    dims: x.kept(),
+                })?;
+                let level = Level {
+                    mean: found.chance[0],
+                    deviation: found.deviation[0],
+                };
+                Ok(Similarity::judged(measure, value, level, [x, y]))
             }
-            _ => Correlations::of(whitened)?.mean,
-        };
-        Ok(Similarity {
-            measure,
-            value,
-            kept: [x.kept(), y.kept()],
-            warnings: warnings(x, y),
-        })
+            _ => {
+                let found = Correlations::of(whitened)?;
+                let level = Level {
+                    mean: found.chance.mean_rho,
+                    deviation: found.chance.deviation,
+                };
+                Ok(Similarity::judged(measure, found.mean, level, [x, y]))
+            }
+        }
     }
 
     pub(crate) fn of_centred(
@@ -53,17 +117,24 @@ impl Similarity {
         pair: &CentredPair,
         [x, y]: [Profile; 2],
     ) -> Result<Similarity, Error> {
-        let value = match measure {
-            Measure::Cka(Bias::Biased) => Cka::of(pair).biased,
-            Measure::Cka(Bias::Debiased) => Cka::of(pair).need_debiased(pair.samples)?,
-            Measure::Pls => Pls::of(pair)?.total,
-            _ => Procrustes::of(pair)?.cosine,
+        pair.need_variance(measure)?;
+        let cka = || Cka::of(pair);
+        let (value, level, more) = match measure {
+            Measure::Cka(Bias::Biased) => (cka().biased, Cka::chance(pair, Bias::Biased), None),
+            Measure::Cka(Bias::Debiased) => {
+                let found = cka();
+                let value = found.need_debiased(pair.samples)?;
+                (value, Cka::chance(pair, Bias::Debiased), found.rounded())
+            }
+            Measure::Pls => (Pls::of(pair)?.total, Pls::chance(pair)?, None),
+            _ => (
+                Procrustes::of(pair)?.cosine,
+                Procrustes::chance(pair)?,
+                None,
+            ),
         };
-        Ok(Similarity {
-            measure,
-            value,
-            kept: [x.rank.directions(), y.rank.directions()],
-            warnings: warnings(&x, &y),
-        })
+        let mut similarity = Similarity::judged(measure, value, level, [&x, &y]);
+        similarity.warnings.extend(more);
+        Ok(similarity)
     }
 }

@@ -1,16 +1,17 @@
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use nalgebra::{DMatrix, DVector};
 
 use crate::{
-    Basis, Cut, Error,
-    centre::{Centred, centre},
+    Basis, Cut, Error, Measure,
+    centre::{Centred, centre, column_means},
     decompose,
     precision::Precision,
     products::{self, Rounding, read, upload},
     profile::{Profile, Rank},
     range_finder,
+    repeats::Repeats,
 };
 
 /// A layer's activations made ready for comparison: checked and centred; decomposed when something
@@ -28,6 +29,9 @@ pub struct View {
     centred: Option<Tensor<2>>,
     scale: f64,
     precision: Precision,
+    /// Of each varying neuron, what rounding can have made of its values: see [`Centred`].
+    rounding: DVector<f64>,
+    repeats: Arc<Repeats>,
     product: OnceLock<DMatrix<f64>>,
     eigen: OnceLock<Eigen>,
     exact: OnceLock<Exact>,
@@ -46,9 +50,12 @@ struct Eigen {
 /// `X = U S Vᵀ`, decomposed on the host.
 #[derive(Debug)]
 struct Exact {
+    /// All of them, in descending order.
     singular_values: DVector<f64>,
+    /// Those that stand clear of rounding, in descending order.
+    real_values: DVector<f64>,
+    /// `[sample, direction]` of those that stand clear of rounding.
     left: DMatrix<f64>,
-    rank: usize,
 }
 
 /// Below this share of the largest, a kept eigenvalue makes the whitened basis lose too many digits:
@@ -102,8 +109,14 @@ impl View {
         Ok(DVector::from_fn(count, |i, _| value(i) * self.scale))
     }
 
-    /// Effective rank: how many singular values exceed `max(samples, neurons) · ε · s_max`, constant
-    /// neurons left out, ε that of f64.
+    /// Effective rank: how many directions stand clear of rounding, constant neurons left out.
+    ///
+    /// # Formula
+    /// With right singular vectors v, direction i counts where `s_i > max(samples, neurons) · ε · s_max`, ε that of f64,
+    /// and `s_i > 1.5 Σ_j |v_ij| r_j`. There `r_j² = Σ (u x_j)²` over the samples of neuron j is what rounding can have
+    /// made of it, u the unit roundoff of the floats in which the activations came (2⁻²⁴ for f32, 2⁻¹¹ for f16, 2⁻⁸ for
+    /// bf16) or, of the centred ones, in which they are held. So neurons that obey a linear law, such as those of a
+    /// layer norm or a softmax, span one direction fewer than they are many, though rounding made them span all.
     ///
     /// Where the product over samples can't tell, the activations themselves are decomposed on the
     /// host.
@@ -113,18 +126,22 @@ impl View {
         };
         Ok(match self.clear_eigen()? {
             Some(eigen) => eigen.clear,
-            None => self.exact(centred)?.rank,
+            None => self.exact(centred)?.real_values.len(),
         })
     }
 
-    /// Condition of the centred activations within their rank, `s_1 / s_rank`; 1 where nothing varies.
+    /// Condition of the centred activations within their rank, the largest over the smallest singular value that stands
+    /// clear of rounding; 1 where nothing varies.
     pub fn condition(&self) -> Result<f64, Error> {
-        let (values, rank) = (self.singular_values()?, self.rank()?);
-        Ok(if rank == 0 {
-            1.0
-        } else {
-            values[0] / values[rank - 1]
-        })
+        let Some(centred) = &self.centred else {
+            return Ok(1.0);
+        };
+        let values = match self.clear_eigen()? {
+            Some(eigen) => &eigen.singular_values,
+            None => &self.exact(centred)?.real_values,
+        };
+        let last = values.iter().last();
+        Ok(last.map_or(1.0, |last| values[0] / last))
     }
 
     /// Over how many directions the variance is spread: 1 where one holds all, the rank where all
@@ -203,7 +220,12 @@ impl View {
             activations,
             scale,
             varying,
+            rounding,
         } = centre(activations, precision)?;
+        let repeats = match &activations {
+            Some(centred) => Repeats::of(centred)?,
+            None => Repeats::none(samples),
+        };
         Ok(View {
             samples,
             neurons,
@@ -211,6 +233,8 @@ impl View {
             centred: activations,
             scale,
             precision,
+            rounding: DVector::from_vec(rounding),
+            repeats: Arc::new(repeats),
             product: OnceLock::new(),
             eigen: OnceLock::new(),
             exact: OnceLock::new(),
@@ -236,11 +260,37 @@ impl View {
 
     /// `‖x_i‖²` of every centred sample, divided by `scale` squared.
     pub(crate) fn squared_norms(&self) -> Result<DVector<f64>, Error> {
-        let Some(centred) = &self.centred else {
+        let Some(centred) = self.in_sums() else {
             return Ok(DVector::zeros(self.samples));
         };
-        let squares = (centred.clone() * centred.clone()).sum_dim(1);
+        let squares = (centred.clone() * centred).sum_dim(1);
         Ok(DVector::from_vec(read(squares)?))
+    }
+
+    /// `x_i · Σ_j x_j` of every centred sample, divided by `scale` squared: what rounding left of the mean.
+    pub(crate) fn along_rest(&self) -> Result<DVector<f64>, Error> {
+        let Some(centred) = self.in_sums() else {
+            return Ok(DVector::zeros(self.samples));
+        };
+        let rest = column_means(&centred).mul_scalar(self.samples as f64);
+        Ok(DVector::from_vec(read(centred.matmul(rest.transpose()))?))
+    }
+
+    /// The centred activations in the floats in which they are added up.
+    fn in_sums(&self) -> Option<Tensor<2>> {
+        let centred = self.centred.clone()?;
+        Some(match self.precision {
+            Precision::Mixed => centred.cast(DType::F64),
+            Precision::F64 | Precision::F32 => centred,
+        })
+    }
+
+    /// Singular values of the centred activations, divided by `scale`, from the product: to half its digits.
+    pub(crate) fn spectrum(&self) -> Result<DVector<f64>, Error> {
+        if self.centred.is_none() {
+            return Ok(DVector::zeros(0));
+        }
+        Ok(self.eigen()?.singular_values.clone())
     }
 
     /// Norm of the product over samples, `‖Xᵀ X‖_F`, and its trace `‖X‖²_F`, in units of `scale`.
@@ -273,6 +323,10 @@ impl View {
         self.precision
     }
 
+    pub(crate) fn repeats(&self) -> &Arc<Repeats> {
+        &self.repeats
+    }
+
     /// Neurons that never vary.
     pub(crate) fn constant(&self) -> usize {
         self.neurons - self.varying.len()
@@ -293,10 +347,9 @@ impl View {
         Ok(())
     }
 
-    /// The host's part, where [`View::multiply`] has been.
-    pub(crate) fn decompose(&self, cut: Option<Cut>) -> Result<(), Error> {
-        let decomposes = cut.is_some() || self.is_wide();
-        if decomposes && self.product.get().is_some() {
+    /// The host's part, where [`View::multiply`] has been and the measure asks for it.
+    pub(crate) fn decompose(&self, measure: Measure) -> Result<(), Error> {
+        if (measure.decomposes() || self.is_wide()) && self.product.get().is_some() {
             self.eigen()?;
         }
         Ok(())
@@ -334,10 +387,18 @@ impl View {
             let (squares, vectors) = decompose::symmetric(self.product()?)?;
             let longest = self.samples.max(self.neurons);
             let floor = self.precision.rank_floor(longest) * squares[0];
-            let clear = squares.iter().take_while(|value| **value > floor).count();
-            let clear = clear.min(self.most());
+            let singular_values = squares.rows(0, self.most()).map(f64::sqrt);
+            let rounding = if self.is_wide() {
+                // These are the samples' vectors. The neurons' have norm 1, which bounds what rounding adds along them.
+                DVector::from_element(self.most(), ROUNDING_MARGIN * self.rounding.norm())
+            } else {
+                rounding_along(&vectors, &self.rounding)
+            };
+            let clear = (0..self.most())
+                .take_while(|i| squares[*i] > floor && singular_values[*i] > rounding[*i])
+                .count();
             Ok(Eigen {
-                singular_values: squares.rows(0, self.most()).map(f64::sqrt),
+                singular_values,
                 vectors,
                 clear,
             })
@@ -352,37 +413,41 @@ impl View {
 
     fn exact(&self, centred: &Tensor<2>) -> Result<&Exact, Error> {
         once(&self.exact, || {
-            let [samples, neurons] = centred.dims();
             let values = read(centred.clone())?;
-            let (singular_values, left) = decompose::left_singular(&values, samples, neurons)?;
+            let [samples, neurons] = centred.dims();
+            let found = decompose::singular_of_rows(&values, samples, neurons)?;
             let longest = self.samples.max(self.neurons) as f64;
-            let floor = longest * f64::EPSILON * singular_values[0];
-            let rank = singular_values
-                .iter()
-                .filter(|value| **value > floor)
-                .count();
+            let floor = longest * f64::EPSILON * found.values[0];
+            let rounding = rounding_along(&found.right, &self.rounding);
+            // Rounding of large neurons can be stronger than what small ones say, so what is real needn't come first.
+            let real: Vec<usize> = (0..self.most())
+                .filter(|i| found.values[*i] > floor.max(rounding[*i]))
+                .collect();
             Ok(Exact {
-                rank: rank.min(self.most()),
-                singular_values,
-                left,
+                real_values: found.values.select_rows(&real),
+                left: found.left.select_columns(&real),
+                singular_values: found.values,
             })
         })
     }
 
     fn exact_basis(&self, centred: &Tensor<2>, cut: Cut) -> Result<Basis, Error> {
         let Exact {
-            singular_values,
-            left,
-            rank,
+            real_values, left, ..
         } = self.exact(centred)?;
-        let kept = cut.kept(singular_values, *rank);
+        let rank = real_values.len();
+        let kept = if rank == 0 {
+            0
+        } else {
+            cut.kept(real_values, rank)
+        };
         let directions = (kept > 0).then(|| {
             let left = left.columns(0, kept).into_owned();
             upload(&left, centred.dtype(), &centred.device())
         });
-        let values = singular_values.rows(0, kept).into_owned();
-        let margin = cut.margin(&singular_values.rows(0, *rank).into_owned());
-        Ok(self.to_basis(cut, directions, values, Rank::Exactly(*rank), margin))
+        let values = real_values.rows(0, kept).into_owned();
+        let margin = cut.margin(real_values);
+        Ok(self.to_basis(cut, directions, values, Rank::Exactly(rank), margin))
     }
 
     /// The leading `kept` directions, from the eigenvectors.
@@ -423,12 +488,27 @@ impl View {
                 samples: self.samples,
                 neurons: self.neurons,
                 constant: self.constant(),
+                repeats: self.repeats.clone(),
                 rank,
                 singular_values: singular_values * self.scale,
                 margin,
             },
         }
     }
+}
+
+/// How many times what rounding adds along a direction its singular value has to be: errors that all neurons of a sample
+/// share, as of a layer norm computed in the floats in which it came, are a little larger than a number's own.
+const ROUNDING_MARGIN: f64 = 1.5;
+
+/// Of each direction, the columns of `vectors: [neuron, direction]`, the largest norm that rounding of the neurons can
+/// have given it: `1.5 Σ_j |v_j| r_j`.
+pub(crate) fn rounding_along(vectors: &DMatrix<f64>, rounding: &DVector<f64>) -> DVector<f64> {
+    let along = vectors.column_iter().map(|vector| {
+        let pairs = vector.iter().zip(rounding);
+        ROUNDING_MARGIN * pairs.map(|(v, r)| v.abs() * r).sum::<f64>()
+    });
+    DVector::from_iterator(vectors.ncols(), along)
 }
 
 /// `B (Bᵀ B)^-½`: the orthonormal columns nearest to those of `basis`, which are nearly so.

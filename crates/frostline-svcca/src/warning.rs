@@ -33,23 +33,48 @@ pub enum Warning {
         /// Kept directions, the larger of the two views'.
         dims: usize,
     },
+    /// Samples that are equal in both views: the same input several times tells nothing new. The chance level is that of
+    /// the samples that differ.
+    RepeatedSamples {
+        /// Samples of each view.
+        samples: usize,
+        /// Samples that differ from each other in at least one of the views.
+        distinct: usize,
+    },
+    /// Projection-weighted CCA where canonical correlations are equal: their directions, and with them their weights, can be
+    /// turned into each other, so the value is one of many.
+    NotUnique {
+        /// How many correlations equal another.
+        equal: usize,
+        /// No choice of directions gives a value below this.
+        low: f64,
+        /// No choice of directions gives a value above this.
+        high: f64,
+    },
+    /// Rounding may have moved a value visibly.
+    Rounded {
+        /// The name of the measure.
+        measure: String,
+        /// By how much the value may be off.
+        doubt: f64,
+    },
     /// Neurons that say the same about every sample; they were left out.
     DeadNeurons {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
-        /// How many.
+        /// The number of such neurons.
         count: usize,
     },
     /// A view in which no neuron varies: there is nothing to correlate, and the value is 0.
     NoVariance {
-        /// Which.
+        /// The view that the warning is about.
         side: Side,
     },
-    /// Neurons that repeat what others say: fewer independent directions than varying neurons.
+    /// Neurons that obey a linear law, up to the rounding of the activations: fewer directions than varying neurons.
     RankDeficient {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
-        /// Independent directions.
+        /// Directions that stand clear of rounding.
         rank: usize,
         /// Neurons.
         neurons: usize,
@@ -57,7 +82,7 @@ pub enum Warning {
     /// Directions too faint to be told from the rounding of moments or of a device's f32 products:
     /// they were left out, though they may be real. Compare the activations themselves, in f64.
     IllConditioned {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
         /// Directions that stand clear of rounding.
         rank: usize,
@@ -65,18 +90,18 @@ pub enum Warning {
     /// The cut falls so near to a cumulative share that another device, or another order of
     /// summing, may keep one direction more or less.
     CutIsClose {
-        /// Whose.
+        /// The view that the warning is about.
         side: Side,
         /// Distance between the nearest cumulative share and the cut's.
         margin: f64,
     },
     /// Frequencies at which a layer's maps don't vary: nothing to correlate there, and the value is 0.
     FlatFrequencies {
-        /// Whose.
+        /// The layer that the warning is about.
         side: Side,
-        /// How many.
+        /// The number of such frequencies.
         count: usize,
-        /// Of how many that are compared.
+        /// The number of frequencies that are compared.
         of: usize,
     },
     /// A measure that isn't defined for these views.
@@ -88,14 +113,39 @@ pub enum Warning {
     },
 }
 
+/// A count of directions in words.
+struct Directions(usize);
+
+impl fmt::Display for Directions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 direction"),
+            count => write!(f, "{count} directions"),
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::FewSamples { samples, dims } => write!(
                 f,
-                "{samples} samples for {dims} directions, fewer than ten each: \
-                 compare the mean with the chance level"
+                "{samples} samples for {}, fewer than ten each: compare the value with its chance level",
+                Directions(*dims)
             ),
+            Warning::RepeatedSamples { samples, distinct } => write!(
+                f,
+                "only {distinct} of the {samples} samples differ; repeated ones tell nothing new, and the chance level is \
+                 that of {distinct}"
+            ),
+            Warning::NotUnique { equal, low, high } => write!(
+                f,
+                "pwcca is not unique: {equal} correlations are equal, and by the choice of their directions it lies \
+                 between {low:.3} and {high:.3}"
+            ),
+            Warning::Rounded { measure, doubt } => {
+                write!(f, "rounding may have moved {measure} by {doubt:.1e}")
+            }
             Warning::DeadNeurons { side, count: 1 } => {
                 write!(f, "1 neuron of {side} never varies and was left out")
             }
@@ -111,12 +161,17 @@ impl fmt::Display for Warning {
                 neurons,
             } => write!(
                 f,
-                "the {neurons} neurons of {side} span {rank} directions only"
+                "the {neurons} neurons of {side} span {} only; what is fainter is rounding",
+                Directions(*rank)
             ),
             Warning::IllConditioned { side, rank } => write!(
                 f,
-                "only {rank} directions of {side} stand clear of rounding; fainter ones were left \
-                 out: compare the activations themselves in f64"
+                "of {side} only {} clear of rounding; fainter ones were left out: compare the activations themselves \
+                 in f64",
+                match rank {
+                    1 => "1 direction stands".to_string(),
+                    rank => format!("{rank} directions stand"),
+                }
             ),
             Warning::CutIsClose { side, margin } => write!(
                 f,

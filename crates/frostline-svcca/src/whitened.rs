@@ -12,24 +12,28 @@ pub(crate) struct Whitened {
 
 impl Whitened {
     /// Errors where two sides can't be correlated: `SampleMismatch`, `CutMismatch`, and `TooFewSamples`
-    /// where any data would correlate perfectly.
+    /// below two samples a kept direction.
     pub(crate) fn check(x: &Profile, y: &Profile) -> Result<(), Error> {
         same_samples(x.samples, y.samples)?;
         if x.cut != y.cut {
             return Err(Error::CutMismatch { x: x.cut, y: y.cut });
         }
-        let samples = x.samples;
-        let neurons = x.neurons.max(y.neurons);
-        if x.cut == crate::Cut::All && samples <= neurons {
-            return Err(Error::TooFewSamples {
-                samples,
-                dims: neurons,
-            });
-        }
-        let dims = x.kept().max(y.kept());
-        if samples <= dims + 1 {
-            return Err(Error::TooFewSamples { samples, dims });
-        }
+        enough_samples(x.samples, x.kept().max(y.kept()))
+    }
+
+    /// Samples that differ in x or in y.
+    pub(crate) fn distinct(&self) -> usize {
+        let [x, y] = &self.profiles;
+        x.repeats.distinct_with(&y.repeats)
+    }
+}
+
+/// Below two samples a direction the spaces that unrelated layers span share directions for want of room, and nothing
+/// is said of them.
+pub(crate) fn enough_samples(samples: usize, dims: usize) -> Result<(), Error> {
+    if samples < 2 * dims || samples <= dims + 1 {
+        Err(Error::TooFewSamples { samples, dims })
+    } else {
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use frostline_svcca::{
-    Basis, Correlations, Cut, Error, Side, Svcca, View, Warning, cca, correlations, svcca,
+    Basis, Correlations, Cut, Error, Measure, Side, Svcca, View, Warning, cca, correlations, svcca,
 };
 
 #[test]
@@ -81,7 +81,7 @@ fn as_many_neurons_as_samples_are_refused_by_cca_and_taken_once_cut() {
             refused,
             Err(Error::TooFewSamples {
                 samples: 20,
-                dims: 20
+                dims: 19
             })
         ),
         "{refused:?}"
@@ -115,16 +115,26 @@ fn a_basis_that_spans_every_centred_sample_is_refused() {
             "{refused:?}"
         );
     }
-    sound(
-        &svcca(
-            &x,
-            &y,
-            &Svcca {
-                cut: Cut::Directions(18),
-            },
-        )
-        .unwrap(),
-    );
+}
+
+#[test]
+fn below_two_samples_a_direction_nothing_is_said() {
+    // Independent noise: of 20 samples, 10 directions correlate by .77 in the mean, 11 and more share some.
+    let (x, y) = (noise(20, 15), noise(20, 15));
+    for (count, refused) in [(10, false), (11, true), (15, true)] {
+        let cut = Cut::Directions(count);
+        let found = svcca(&x, &y, &Svcca { cut });
+        let few = matches!(found, Err(Error::TooFewSamples { samples: 20, dims }) if dims == count);
+        assert_eq!(few, refused, "{count}: {found:?}");
+        // By name as well, and with a level that the value lies near.
+        let found = Measure::Svcca(cut).between(&x, &y);
+        assert_eq!(found.is_err(), refused, "{count}: {found:?}");
+        if let Ok(found) = found {
+            assert!(found.is_chance(), "{found:?}");
+            assert!(found.corrected.unwrap().abs() < 0.3, "{found:?}");
+            assert!(matches!(found.warnings[0], Warning::FewSamples { .. }));
+        }
+    }
 }
 
 #[test]

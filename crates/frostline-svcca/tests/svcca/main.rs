@@ -3,6 +3,7 @@
 mod dft;
 mod dft_inputs;
 mod directions;
+mod doubtful;
 mod grid;
 mod inputs;
 mod maps;

@@ -34,7 +34,7 @@ fn same(one: &Moments, other: &Moments) -> Result<(), TestCaseError> {
         numbers.extend([
             found.cka.biased,
             found.cka.debiased.unwrap(),
-            found.r2.y_from_x,
+            found.r2.y_from_x.unwrap(),
         ]);
         numbers.extend([
             found.pwcca.as_ref().unwrap().x,
