@@ -23,12 +23,13 @@ impl ByChance {
     }
 
     /// How far a similarity is on the way from what chance gives to 1: `(s - level) / (1 - level)`, below 0 for less
-    /// than chance gives. 0 where chance gives 1.
+    /// than chance gives. Where chance alone gives 1 or more: 1 for a similarity that it could not give, else 0.
     pub fn above(&self, similarity: f64) -> f64 {
-        if self.level >= 1.0 {
-            return 0.0;
+        match self.level < 1.0 {
+            true => (similarity - self.level) / (1.0 - self.level),
+            false if self.could_give(similarity) => 0.0,
+            false => 1.0,
         }
-        (similarity - self.level) / (1.0 - self.level)
     }
 
     /// Samples for each direction that was kept; with fewer than ten, chance gives visibly more than nothing.
@@ -62,8 +63,11 @@ mod tests {
         let nothing = ByChance {
             directions: 0,
             level: 1.0,
+            upper: 1.0,
             ..by
         };
+        // A measure that has no largest value.
+        assert_eq!(nothing.above(1.5), 1.0);
         assert_eq!(
             (nothing.above(1.0), nothing.samples_a_direction()),
             (0.0, 250.0)

@@ -2,7 +2,7 @@ use burn::tensor::Device;
 use frostline_activations::{Activations, ByChance, Length, Run};
 use frostline_freeze::by_chance;
 use frostline_report::{LayerCurve, Pane};
-use frostline_svcca::{Grid, Measure, Prepared, Wanted};
+use frostline_svcca::{Cell, Grid, Measure, Prepared, Wanted};
 
 /// How a network's layers went towards what they are at the end of training, from the checkpoints of
 /// one run. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.1 and figure 4.
@@ -80,7 +80,7 @@ impl Dynamics {
                 });
                 if let Some(similarity) = similarity {
                     curve.points.push((step, similarity.value));
-                    curve.chance.push(by_chance(&similarity));
+                    curve.chance.push(Some(by_chance(&similarity)));
                 }
             }
             if of_checks.contains(&step) {
@@ -118,17 +118,11 @@ impl Dynamics {
 }
 
 /// What chance gives in place of each value of a grid, `[row][column]`, for a
-/// [`Heatmap`](frostline_report::Heatmap); none where it is not known.
+/// [`Heatmap`](frostline_report::Heatmap); none where a pair has no value.
 pub fn grid_chance(grid: &Grid) -> Vec<Vec<Option<ByChance>>> {
-    let cells = grid.cells.iter();
-    cells
-        .map(|row| {
-            let similarities = row.iter().map(|cell| cell.similarity.as_ref());
-            similarities
-                .map(|similarity| by_chance(similarity?))
-                .collect()
-        })
-        .collect()
+    let by_chance = |cell: &Cell| cell.similarity.as_ref().map(by_chance);
+    let row = |cells: &Vec<Cell>| cells.iter().map(by_chance).collect();
+    grid.cells.iter().map(row).collect()
 }
 
 /// The activations of one probe over a training.

@@ -227,7 +227,7 @@ impl<M: Module> FreezeTraining<M> {
             let warnings = told.iter().map(|told| format!("{name}: {told}"));
             found.warnings.extend(warnings);
             let compared = compared.and_then(Result::ok);
-            found.chance.push(compared.as_ref().and_then(by_chance));
+            found.chance.push(compared.as_ref().map(by_chance));
             found
                 .similarity
                 .push(compared.map(|compared| compared.value));
