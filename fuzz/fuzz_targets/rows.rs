@@ -1,11 +1,17 @@
 use std::io::{Read, Seek};
 
-use frostline_activations::ArrayFile;
+use frostline_activations::{ArrayFile, ArrayFileProblem as Problem};
 
-/// What was opened can be read: all rows at once are the rows one by one, and none follow.
+/// What was opened can be read, unless it holds whole numbers that no float64 is: all rows at once are the rows one by one, and none follow.
 pub fn agree<R: Read + Seek>(mut file: ArrayFile<R>) {
     let samples = file.samples();
-    let all = file.read_rows(0..samples).expect("the length was checked");
+    let all = match file.read_rows(0..samples) {
+        Ok(all) => all,
+        Err(error) => {
+            assert!(matches!(error.problem, Problem::Inexact { .. }), "{error}");
+            return;
+        }
+    };
     let row = all.bytes().len() / samples;
     assert_eq!(all.shape().to_vec(), file.shape());
     assert!(file.read_rows(samples..samples + 1).is_err());

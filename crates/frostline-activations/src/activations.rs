@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::maps::Maps;
 use crate::pattern::Pattern;
+use crate::probe::samples::swap_advice;
 use crate::{Axes, Error, LayerShape, Layout, RealTokens};
 
 /// What one layer answered in one forward, detached, on the device where it was computed.
@@ -44,6 +45,11 @@ impl Activation {
     /// The shape that the layer gave.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// The first axis of this length.
+    pub(crate) fn axis_of_length(&self, length: usize) -> Option<usize> {
+        self.shape.iter().position(|axis| *axis == length)
     }
 
     /// The device where the activation lives.
@@ -253,7 +259,7 @@ impl Activations {
     /// One layer as `[sample, neuron]` in the default layout, channel means.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`], and those of [`Activation::view`].
+    /// As for [`view_as`](Self::view_as).
     pub fn view(&self, name: &str) -> Result<Tensor<2>, Error> {
         self.view_as(name, Layout::default())
     }
@@ -261,9 +267,37 @@ impl Activations {
     /// One layer as `[sample, neuron]`.
     ///
     /// # Errors
-    /// [`Error::UnknownLayer`], and those of [`Activation::view`].
+    /// [`Error::UnknownLayer`], those of [`Activation::view`], and [`Error::SamplesDiffer`] for a layer
+    /// `[step, sample, neuron]` among others that show how many samples there are.
     pub fn view_as(&self, name: &str, layout: Layout) -> Result<Tensor<2>, Error> {
-        self.layer(name)?.view(layout)
+        let layer = self.layer(name)?;
+        self.samples_come_first(layer)?;
+        layer.view(layout)
+    }
+
+    /// # Errors
+    /// [`Error::SamplesDiffer`] for three axes of which not the first, but another is as long as the first of all
+    /// layers that have two axes or maps.
+    fn samples_come_first(&self, layer: &Activation) -> Result<(), Error> {
+        let mut others = self.layers.iter().filter(|other| other.shape.len() != 3);
+        let (3, Some(first)) = (layer.shape.len(), others.next()) else {
+            return Ok(());
+        };
+        let samples = first.shape[0];
+        if layer.shape[0] == samples || others.any(|other| other.shape[0] != samples) {
+            return Ok(());
+        }
+        match layer.axis_of_length(samples) {
+            None => Ok(()),
+            Some(axis) => Err(Error::SamplesDiffer {
+                name: layer.name.clone(),
+                shape: layer.shape.clone(),
+                batch: String::new(),
+                samples,
+                source_of: format!("as layer `{}` has, {:?}", first.name, first.shape),
+                advice: swap_advice(axis),
+            }),
+        }
     }
 
     /// All names, comma separated, for messages.

@@ -117,17 +117,17 @@ pub enum Error {
     },
     /// A tap whose first axis is not the samples.
     #[error(
-        "layer `{name}` has shape {shape:?} in batch {batch} of the probe, whose number of samples is {samples} \
-         ({source_of}); the samples must be the first axis of every tap{advice}"
+        "layer `{name}` has shape {shape:?}{batch}, but the number of samples is {samples} ({source_of}); the samples must \
+         be the first axis of every tap{advice}"
     )]
     SamplesDiffer {
         /// The layer's name.
         name: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// The batch.
-        batch: usize,
-        /// How many samples the batch has.
+        /// Which batch of a probe it is, if it is one.
+        batch: String,
+        /// How many samples there are.
         samples: usize,
         /// How that is known.
         source_of: String,

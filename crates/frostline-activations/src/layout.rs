@@ -67,7 +67,7 @@ const MOST_ROWS: usize = 4096;
 const MOST_CELLS: usize = 1_000_000;
 
 impl Layout {
-    /// The layout that gives enough samples for layers of these shapes, asked about so many inputs.
+    /// The layout that gives enough samples for layers of these shapes, evaluated on so many inputs.
     ///
     /// Channel means, where they give ten samples or more for each channel of the widest layer that has places. Else
     /// [`Pooled`] onto the smallest grid that gives as many, up to 4096 rows, and no finer along an axis than the

@@ -42,7 +42,7 @@ mod schedule;
 mod tap;
 
 pub use activations::{Activation, Activations};
-pub use array_file::{ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use axes::{Axes, LayerShape};
 pub use by_chance::ByChance;
 pub use error::Error;

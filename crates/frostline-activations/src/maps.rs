@@ -1,3 +1,4 @@
+use burn::tensor::module::adaptive_avg_pool3d;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 
 use crate::{Error, LayerShape, Layout, Pooled, RealTokens};
@@ -77,7 +78,7 @@ impl Maps<'_> {
         let means = match self.real {
             Some(real) => weighted(values, real, real.means_over(0, 1)),
             // Axis by axis, so that a sum has as many terms as an axis is long, and rounds as little.
-            None => PLACES.into_iter().rev().fold(values, Tensor::mean_dim),
+            None => PLACES.into_iter().rev().fold(values, mean),
         };
         means.reshape([samples, channels])
     }
@@ -95,22 +96,18 @@ impl Maps<'_> {
     }
 
     fn pooled(self, pooled: &Pooled, first_input: usize) -> Tensor<2> {
-        let (samples, grid) = (self.shape.samples, pooled.grid);
+        let (samples, channels) = (self.shape.samples, self.shape.channels);
         let mut values = accumulating(self.values);
-        match self.real {
-            Some(real) => {
-                let [depth, height, width] = grid;
-                let cells =
-                    (0..width).map(|at| weighted(values.clone(), real, real.means_over(at, width)));
-                values = Tensor::cat(cells.collect(), PLACES[2]);
-                values = pool(pool(values, PLACES[1], height), PLACES[0], depth);
-            }
-            None => {
-                for (axis, cells) in PLACES.into_iter().zip(grid).rev() {
-                    values = pool(values, axis, cells);
-                }
-            }
+        if let Some(real) = self.real {
+            let [.., width] = pooled.grid;
+            let cells =
+                (0..width).map(|at| weighted(values.clone(), real, real.means_over(at, width)));
+            values = Tensor::cat(cells.collect(), PLACES[2]);
         }
+        let [_, _, depth, height, width, _] = values.dims();
+        let channels_first = values.permute([0, 1, 5, 2, 3, 4]);
+        let maps = channels_first.reshape([samples, channels, depth, height, width]);
+        let values = adaptive_avg_pool3d(maps, pooled.grid).unsqueeze_dim(5);
         let cells = pooled.cells();
         if pooled.places >= cells {
             return rows(values);
@@ -146,20 +143,27 @@ fn accumulating(values: Tensor<6>) -> Tensor<6> {
     }
 }
 
-/// Adaptive average pooling of one axis.
-fn pool(values: Tensor<6>, axis: usize, cells: usize) -> Tensor<6> {
-    let length = values.dims()[axis];
-    if cells == length {
-        return values;
+/// The mean along an axis, which stays as one of length 1.
+fn mean(values: Tensor<6>, axis: usize) -> Tensor<6> {
+    match values.dims()[axis] {
+        1 => values,
+        length => sum(values, axis) / length as f64,
     }
-    if length == 1 {
-        return values.repeat_dim(axis, cells);
+}
+
+/// The sum along an axis, which stays as one of length 1.
+fn sum(values: Tensor<6>, axis: usize) -> Tensor<6> {
+    let mut shape = values.dims();
+    let [before, after] = [&shape[..axis], &shape[axis + 1..]].map(|axes| axes.iter().product());
+    let length = std::mem::replace(&mut shape[axis], 1);
+    // Backends are fast along the last axis, which one of length 1 behind it would hide.
+    match after {
+        1 => values.reshape([before, length]).sum_dim(1).reshape(shape),
+        _ => {
+            let values: Tensor<3> = values.reshape([before, length, after]);
+            values.sum_dim(1).reshape(shape)
+        }
     }
-    let means = (0..cells).map(|at| {
-        let places = Pooled::cell(at, cells, length);
-        values.clone().slice_dim(axis, places).mean_dim(axis)
-    });
-    Tensor::cat(means.collect(), axis)
 }
 
 /// `Σ_token weight · value` of each sample and channel, `weights: [sample, token]`.
@@ -170,5 +174,5 @@ fn weighted(values: Tensor<6>, real: &RealTokens, weights: Vec<f64>) -> Tensor<6
     let weights = Tensor::<6>::from_data(TensorData::new(weights, over), (&device, values.dtype()));
     // What an attention makes of padding may be NaN, which no weight takes away.
     let values = values.mask_fill(padding.expand(shape), 0.0);
-    (values * weights).sum_dim(PLACES[2])
+    sum(values * weights, PLACES[2])
 }

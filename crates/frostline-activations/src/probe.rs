@@ -1,4 +1,4 @@
-mod samples;
+pub(crate) mod samples;
 
 use std::sync::OnceLock;
 

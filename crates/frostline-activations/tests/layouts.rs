@@ -170,6 +170,18 @@ fn half_precision_is_averaged_in_f32_and_f64_in_f64() {
 }
 
 #[test]
+#[expect(deprecated, reason = "ndarray works as long as Burn has it")]
+fn another_backend_gives_the_same_views() {
+    let device = Device::ndarray();
+    for axes in [Axes::ChannelsFirst, Axes::ChannelsLast] {
+        let maps = normal([2, 7, 5, 3, 4]).to_data();
+        assert_naive(Tensor::<5>::from_data(maps, &device), axes, 2e-6);
+        let sequence = normal([3, 4, 7]).to_data();
+        assert_naive(Tensor::<3>::from_data(sequence, &device), axes, 2e-6);
+    }
+}
+
+#[test]
 fn a_small_signal_on_a_large_offset_survives_the_mean_of_half_precision() {
     // The offset's neighbours in f16 are .001 apart, in bf16 .008: rounding a mean to them leaves nothing of .0001.
     for dtype in [DType::F16, DType::BF16] {

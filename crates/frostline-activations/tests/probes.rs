@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
-use frostline_activations::{Activation, Activations, Axes, Layout, Pooled, Probe, Tap};
+use frostline_activations::{Activation, Activations, Axes, Layout, Pooled, Probe, Tap, record};
 
 /// A model without a say: what the closures of the probes tap is what counts.
 #[derive(Module, Debug)]
@@ -52,7 +52,7 @@ fn steps_first(x: Tensor<3>) -> Tensor<2> {
 fn samples_that_are_not_the_first_axis_are_an_error_that_names_layer_axis_and_count() {
     let message = refused(&probe(vec![normal([80, 18, 6], 1)], steps_first));
     for part in [
-        "layer `lstm` has shape [18, 80, 6] in batch 0",
+        "layer `lstm` has shape [18, 80, 6] in batch 0 of the probe",
         "number of samples is 80 (the first axis of its tensor)",
         "they seem to be axis 1: tap `x.clone().swap_dims(0, 1)`",
     ] {
@@ -70,6 +70,32 @@ fn samples_that_are_not_the_first_axis_are_an_error_that_names_layer_axis_and_co
             "{message}"
         );
     }
+}
+
+#[test]
+fn among_recorded_layers_one_with_its_steps_first_has_no_view() {
+    let x = || normal([80, 18, 6], 1);
+    let (_, recorded) = record(|| steps_first(x())).unwrap();
+    for layout in [Layout::Channels, Layout::ChannelMeans, Layout::Positions] {
+        let error = recorded.view_as("lstm", layout).unwrap_err().to_string();
+        assert!(
+            error.contains("`lstm` has shape [18, 80, 6], but"),
+            "{error}"
+        );
+        assert!(
+            error.contains("is 80 (as layer `head` has, [80, 6])"),
+            "{error}"
+        );
+        assert!(error.contains("they seem to be axis 1"), "{error}");
+        assert!(recorded.view_as("head", layout).is_ok());
+    }
+    // Layers that differ in another way can still be looked at.
+    let regions = || {
+        let x = normal([4, 6, 3], 1).tap_as("regions", Axes::Tokens);
+        x.reshape([24, 3]).tap("of each region")
+    };
+    let (_, recorded) = record(regions).unwrap();
+    assert!(recorded.view("regions").is_ok());
 }
 
 #[test]
@@ -375,6 +401,22 @@ fn positions_of_padded_tokens_are_refused_and_masks_without_padding_change_nothi
         rows(&masked, "tokens"),
         rows(&plain.activations(&net()).unwrap(), "tokens")
     );
+}
+
+#[test]
+fn padding_may_stand_before_the_tokens_too() {
+    let (x, padding) = padded(&LENGTHS, 9, 0);
+    let forward = |x: Tensor<3>| x.tap_as("tokens", Axes::Tokens);
+    let behind = probe(vec![x.clone()], forward).padding([padding.clone()]);
+    let before = probe(vec![x.flip([1])], forward).padding([padding.flip([1])]);
+    let [behind, before] = [behind, before].map(|probe| {
+        let means = probe.layout(Layout::ChannelMeans).activations(&net());
+        rows(&means.unwrap(), "tokens")
+    });
+    for (behind, before) in behind.iter().flatten().zip(before.iter().flatten()) {
+        // Sums of at most six values below 6, in f32.
+        assert!((behind - before).abs() < 1e-6, "{behind} {before}");
+    }
 }
 
 #[test]

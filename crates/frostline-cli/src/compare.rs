@@ -29,15 +29,14 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
         let (x, y) = (x.samples(), y.samples());
         return Err(Error::SampleMismatch { x, y }.into());
     }
-    let held = x.size() + y.size() <= IN_MEMORY;
-    let mut found = if held {
+    let mut found = if x.memory().saturating_add(y.memory()) <= IN_MEMORY {
         in_memory(&mut x, &mut y)?
     } else {
         in_blocks(&mut x, &mut y)?
     };
     let mut dft = None;
     if x.has_maps() && y.has_maps() {
-        match maps(&mut x, &mut y, held) {
+        match maps(&mut x, &mut y) {
             Ok(compared) => dft = Some(compared),
             Err(Failure::Data(reason)) => {
                 found
@@ -102,21 +101,22 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
 
 fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let all = 0..x.samples();
-    let (of_x, of_y) = (x.view(all.clone())?, y.view(all)?);
-    let of_x = View::new(&of_x).map_err(|error| x.told(error))?;
-    let of_y = View::new(&of_y).map_err(|error| y.told(error))?;
+    // What was read is dropped with its view: a layer is held once.
+    let of_x = View::new(&x.view(all.clone())?).map_err(|error| x.told(error))?;
+    let of_y = View::new(&y.view(all)?).map_err(|error| y.told(error))?;
     Ok(Pair::of(&of_x, &of_y)?.compare()?)
 }
 
 /// From moments, which don't grow with the samples.
 fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let samples = x.samples();
-    // Moments are as wide and as high as both layers together.
+    // Moments are as wide and as high as both layers together; comparing them takes about four times
+    // as much.
     let neurons = x.neurons() + y.neurons();
-    if neurons.saturating_mul(neurons) > IN_MEMORY / 8 {
+    if neurons.saturating_mul(neurons) > IN_MEMORY / (4 * 8) {
         return Err(Failure::Data(format!(
-            "both layers together are larger than {0} GiB, and the moments of their {neurons} neurons would \
-             be too: compare fewer samples, or with --neurons means",
+            "comparing both layers takes more than {0} GiB of memory, and comparing the moments of their \
+             {neurons} neurons would too: compare fewer samples, or with --neurons means",
             IN_MEMORY >> 30
         )));
     }
@@ -136,10 +136,10 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
     Ok(moments.pair(0, 1)?.compare()?)
 }
 
-fn maps(x: &mut LayerFile, y: &mut LayerFile, held: bool) -> Result<DftCca, Failure> {
-    if !held {
+fn maps(x: &mut LayerFile, y: &mut LayerFile) -> Result<DftCca, Failure> {
+    if x.maps_memory().saturating_add(y.maps_memory()) > IN_MEMORY {
         return Err(Failure::Data(format!(
-            "its planes are held in memory, and the layers are larger than {} GiB",
+            "its planes are held in memory, and the layers take more than {} GiB of it",
             IN_MEMORY >> 30
         )));
     }

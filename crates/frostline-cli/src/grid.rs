@@ -2,13 +2,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use frostline::activations::{ArrayFile, Run};
+use frostline::activations::{ArrayArchive, Run};
 use frostline::report::{Heatmap, heatmap, similarity_colours};
 use frostline::svcca::{Grid, Measure, Prepared, Wanted};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
+use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons, left_out};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -106,31 +106,48 @@ impl Layers {
                 path.display()
             )));
         }
-        let names = ArrayFile::names(path)?;
-        bar.set_length(names.len() as u64);
+        let mut archive = ArrayArchive::open(path)?;
+        bar.set_length(archive.entries().len() as u64);
+        let mut names = Vec::new();
         let mut prepared = Vec::new();
         let mut held = Vec::new();
         let mut size = 0;
-        for (done, name) in names.iter().enumerate() {
-            let tensor = PathBuf::from(format!("{}:{name}", path.display()));
-            let mut file = LayerFile::open(&tensor, options.axes, options.neurons)?;
-            if file.size() > IN_MEMORY {
-                return Err(Failure::Data(format!(
-                    "{} is larger than {} GiB; compare it alone, which reads it in blocks",
-                    tensor.display(),
+        for at in 0..archive.entries().len() {
+            let entry = &archive.entries()[at];
+            let name = entry.name().to_string();
+            if let Some(reason) = left_out(entry) {
+                eprintln!("warning: {} is left out: {reason}", name.escape_debug());
+                continue;
+            }
+            let tensor = format!("{}:{name}", path.display());
+            let array = archive.array(at)?;
+            let mut file = LayerFile::of(array, tensor, options.axes, options.neurons)?;
+            if file.memory() > IN_MEMORY {
+                eprintln!(
+                    "warning: {} is left out: it takes more than {} GiB of memory; compare it alone, which \
+                     reads it in blocks",
+                    name.escape_debug(),
                     IN_MEMORY >> 30
-                )));
+                );
+                continue;
             }
             // What a layer keeps is smaller than the layer, so they are not all held at once.
-            if size + file.size() > IN_MEMORY {
+            if size + file.memory() > IN_MEMORY {
                 prepared.extend(options.measure.prepare_all(&held));
                 held.clear();
                 size = 0;
             }
-            size += file.size();
+            size += file.memory();
             let samples = file.samples();
             held.push(file.view(0..samples)?);
-            bar.set_position(done as u64);
+            names.push(name);
+            bar.set_position(at as u64);
+        }
+        if names.is_empty() {
+            return Err(Failure::Data(format!(
+                "{} holds no layer to compare",
+                path.display()
+            )));
         }
         prepared.extend(options.measure.prepare_all(&held));
         Ok(Layers {

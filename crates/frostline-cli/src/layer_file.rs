@@ -1,8 +1,11 @@
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use clap::ValueEnum;
-use frostline::activations::ArrayFile;
+use frostline::activations::{ArrayEntry, ArrayFile};
 use frostline::svcca::Error;
 
 use crate::failure::Failure;
@@ -10,10 +13,16 @@ use crate::failure::Failure;
 /// Where the channels of an array with more than two axes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Axes {
-    /// [sample, height, width, channel], as TensorFlow and JAX keep it; [sample, position, channel]
-    Nhwc,
-    /// [sample, channel, height, width], as Burn and PyTorch keep it; [sample, channel, position]
-    Nchw,
+    /// The last axis, as TensorFlow and JAX keep it: [sample, height, width, channel]; nwc with one space
+    /// axis, ndhwc with three
+    #[value(name = "nhwc", aliases = ["nwc", "ndhwc", "channels-last"])]
+    ChannelsLast,
+    /// The second axis, as Burn and PyTorch keep it: [sample, channel, height, width]; ncw with one space
+    /// axis, ncdhw with three
+    #[value(name = "nchw", aliases = ["ncw", "ncdhw", "channels-first"])]
+    ChannelsFirst,
+    /// [sample, token, channel], as transformers keep it
+    Tokens,
 }
 
 /// What counts as a neuron of an array with more than two axes.
@@ -27,12 +36,16 @@ pub(crate) enum Neurons {
     Positions,
 }
 
-/// Layers, as f64, up to which they are held in memory.
-pub(crate) const IN_MEMORY: u64 = 2 << 30;
+/// The memory that layers may take while they are compared, in bytes; larger ones are read in blocks.
+pub(crate) const IN_MEMORY: u64 = 4 << 30;
+
+/// The memory that comparing takes for each value of a view, in bytes: 17 to 19 were measured of more
+/// samples than neurons, 29 of fewer.
+const COMPARED: u64 = 32;
 
 /// A layer's activations in a file, read by samples.
-pub(crate) struct LayerFile {
-    file: ArrayFile,
+pub(crate) struct LayerFile<R = File> {
+    file: ArrayFile<R>,
     name: String,
     axes: Option<Axes>,
     neurons: Neurons,
@@ -44,22 +57,45 @@ impl LayerFile {
         axes: Option<Axes>,
         neurons: Neurons,
     ) -> Result<LayerFile, Failure> {
-        let file = ArrayFile::open(path)?;
         let name = path.display().to_string();
+        LayerFile::of(ArrayFile::open(path)?, name, axes, neurons)
+    }
+}
+
+impl<R: Read + Seek> LayerFile<R> {
+    /// An array as a layer; `name` is what errors call it.
+    pub(crate) fn of(
+        file: ArrayFile<R>,
+        name: String,
+        axes: Option<Axes>,
+        neurons: Neurons,
+    ) -> Result<LayerFile<R>, Failure> {
         let shape = file.shape();
-        match shape.len() {
-            2 => {}
-            3 | 4 if axes.is_some() => {}
-            3 | 4 => {
+        match (shape.len(), axes) {
+            (1 | 2, _) | (3, Some(_)) => {}
+            (4 | 5, Some(Axes::ChannelsFirst | Axes::ChannelsLast)) => {}
+            (4 | 5, Some(Axes::Tokens)) => {
                 return Err(Failure::Usage(format!(
-                    "{name} has shape {shape:?}: say with --layout nhwc or --layout nchw where its \
+                    "{name} has shape {shape:?}, and --layout tokens is for [sample, token, channel]: say \
+                     with --layout nchw or --layout nhwc where its channels are"
+                )));
+            }
+            (3, None) => {
+                return Err(Failure::Usage(format!(
+                    "{name} has shape {shape:?}: say with --layout tokens that it is [sample, token, \
+                     channel], or with --layout ncw or --layout nwc where its channels are"
+                )));
+            }
+            (4 | 5, None) => {
+                return Err(Failure::Usage(format!(
+                    "{name} has shape {shape:?}: say with --layout nchw or --layout nhwc where its \
                      channels are"
                 )));
             }
             _ => {
                 return Err(Failure::Data(format!(
-                    "{name} has shape {shape:?}; a layer is [sample, neuron], or with --layout a map of \
-                     3 or 4 axes"
+                    "{name} has shape {shape:?}; a layer is [sample, neuron], or with --layout an array of \
+                     3 to 5 axes"
                 )));
             }
         }
@@ -76,68 +112,103 @@ impl LayerFile {
         self.file.samples()
     }
 
-    /// Bytes of all values as f64.
-    pub(crate) fn size(&self) -> u64 {
-        let count = self.file.shape().iter().map(|axis| *axis as u64);
-        8 * count.product::<u64>()
+    /// The bytes of memory that comparing its view with another takes for it.
+    pub(crate) fn memory(&self) -> u64 {
+        match (self.map_axes(), self.neurons) {
+            // The maps are read before their means are taken.
+            (Some(_), Neurons::Means) => {
+                let means = self.samples() as u64 * self.neurons();
+                self.maps_memory()
+                    .saturating_add(COMPARED.saturating_mul(means))
+            }
+            _ => COMPARED.saturating_mul(self.values()),
+        }
     }
 
-    /// Bytes of one sample as f64.
+    /// The bytes of memory that its maps take in DFT-CCA: as they are read, and once more.
+    pub(crate) fn maps_memory(&self) -> u64 {
+        let width = if self.file.is_double() { 8 } else { 4 };
+        (2_u64 * width).saturating_mul(self.values())
+    }
+
+    /// Bytes of one sample while it is read.
     pub(crate) fn sample_size(&self) -> u64 {
-        self.size() / self.samples() as u64
+        8 * self.values() / self.samples() as u64
+    }
+
+    /// How many values the file has; an eighth of 2^64 at most, since they lie in it.
+    fn values(&self) -> u64 {
+        self.file.shape().iter().map(|axis| *axis as u64).product()
     }
 
     /// Neurons of its view.
     pub(crate) fn neurons(&self) -> u64 {
-        let shape = self.file.shape();
-        let channels = match self.axes {
-            Some(Axes::Nhwc) => shape[shape.len() - 1],
-            _ => shape[1],
-        };
-        match self.neurons {
-            Neurons::Means | Neurons::Channels if self.has_maps() => channels as u64,
-            _ => self.sample_size() / 8,
+        match (self.map_axes(), self.neurons) {
+            (Some((channels, _)), Neurons::Means | Neurons::Channels) => channels as u64,
+            _ => self.values() / self.samples() as u64,
         }
     }
 
     /// Whether it has maps, for DFT-CCA.
     pub(crate) fn has_maps(&self) -> bool {
-        self.file.shape().len() > 2
+        self.map_axes().is_some()
+    }
+
+    /// How many channels it has, and the lengths of its axes of space; none where it has no space.
+    fn map_axes(&self) -> Option<(usize, &[usize])> {
+        match (self.file.shape(), self.axes) {
+            ([_] | [_, _], _) => None,
+            ([_, channels, space @ ..], Some(Axes::ChannelsFirst)) => Some((*channels, space)),
+            ([_, space @ .., channels], _) => Some((*channels, space)),
+            ([], _) => None,
+        }
     }
 
     /// `[sample, neuron]` of these samples.
-    pub(crate) fn view(&mut self, samples: std::ops::Range<usize>) -> Result<Tensor<2>, Failure> {
-        if !self.has_maps() {
-            let data = self.file.read_rows(samples)?;
-            return Ok(tensor::<2>(data));
-        }
-        let maps = self.maps(samples)?;
-        let [count, channels, height, width] = maps.dims();
-        let positions = height * width;
-        let flat = maps.reshape([count, channels, positions]);
+    pub(crate) fn view(&mut self, samples: Range<usize>) -> Result<Tensor<2>, Failure> {
+        let count = samples.len();
+        let data = self.file.read_rows(samples)?;
+        let Some((channels, space)) = self.map_axes() else {
+            let neurons = self.neurons() as usize;
+            return Ok(tensor(data, [count, neurons]));
+        };
+        let positions = space.iter().product();
+        let first = self.axes == Some(Axes::ChannelsFirst);
+        let flat = if first {
+            tensor(data, [count, channels, positions])
+        } else {
+            tensor(data, [count, positions, channels])
+        };
+        let space = if first { 2 } else { 1 };
         Ok(match self.neurons {
-            Neurons::Means => flat.mean_dim(2).reshape([count, channels]),
-            Neurons::Channels => flat.swap_dims(1, 2).reshape([count * positions, channels]),
+            Neurons::Means => flat.mean_dim(space).reshape([count, channels]),
+            Neurons::Channels if first => {
+                flat.swap_dims(1, 2).reshape([count * positions, channels])
+            }
+            Neurons::Channels => flat.reshape([count * positions, channels]),
             Neurons::Positions => flat.reshape([count, channels * positions]),
         })
     }
 
     /// `[sample, channel, height, width]` of these samples; height 1 of a sequence.
-    pub(crate) fn maps(&mut self, samples: std::ops::Range<usize>) -> Result<Tensor<4>, Failure> {
-        let axes = self.axes.unwrap_or(Axes::Nchw);
-        let shape = self.file.shape().to_vec();
+    pub(crate) fn maps(&mut self, samples: Range<usize>) -> Result<Tensor<4>, Failure> {
+        let (channels, height, width) = match self.map_axes() {
+            Some((channels, &[width])) => (channels, 1, width),
+            Some((channels, &[height, width])) => (channels, height, width),
+            _ => {
+                return Err(Failure::Data(format!(
+                    "{} has shape {:?}, and DFT-CCA is of maps with one or two axes of space",
+                    self.name,
+                    self.file.shape()
+                )));
+            }
+        };
         let count = samples.len();
         let data = self.file.read_rows(samples)?;
-        Ok(match (axes, shape[1..].to_vec().as_slice()) {
-            (Axes::Nchw, &[channels, width]) => {
-                tensor::<3>(data).reshape([count, channels, 1, width])
-            }
-            (Axes::Nhwc, &[width, channels]) => {
-                let maps = tensor::<3>(data).swap_dims(1, 2);
-                maps.reshape([count, channels, 1, width])
-            }
-            (Axes::Nchw, _) => tensor::<4>(data),
-            (Axes::Nhwc, _) => tensor::<4>(data).permute([0, 3, 1, 2]),
+        Ok(if self.axes == Some(Axes::ChannelsFirst) {
+            tensor(data, [count, channels, height, width])
+        } else {
+            tensor(data, [count, height, width, channels]).permute([0, 3, 1, 2])
         })
     }
 
@@ -147,11 +218,22 @@ impl LayerFile {
     }
 }
 
-fn tensor<const D: usize>(data: TensorData) -> Tensor<D> {
+/// Why an array of a file isn't a layer to compare with the others, if it isn't one.
+pub(crate) fn left_out(entry: &ArrayEntry) -> Option<String> {
+    match (entry.problem(), entry.shape()) {
+        (Some(problem), _) => Some(problem.to_string()),
+        (None, [_]) => Some("it has one axis, as labels have".to_string()),
+        (None, _) => None,
+    }
+}
+
+/// The values in another shape, which has as many.
+fn tensor<const D: usize>(data: TensorData, shape: [usize; D]) -> Tensor<D> {
     let dtype = if data.dtype() == DType::F64 {
         DType::F64
     } else {
         DType::F32
     };
+    let data = TensorData::from_bytes(data.into_bytes(), shape, dtype);
     Tensor::from_data(data, (&Device::flex(), dtype))
 }

@@ -33,13 +33,17 @@ enum Command {
   frostline compare a.safetensors:conv3 b.safetensors:conv3 --layout nchw
   frostline compare keras.npy torch.npy --layout nhwc --neurons channels --json
 
-A file is .npy or safetensors, float32 or float64 (float16 and bfloat16 too), [sample, neuron] with the
-same samples in the same order; or with --layout a map of 3 or 4 axes. Layers larger than 2 GiB are read
+A file is .npy, .npz, safetensors, or .pt or .pth as torch.save writes it (a tensor, or dicts and lists of
+tensors; nothing in it is run). Its values are floats, whole numbers or truth values, [sample, neuron] with
+the same samples in the same order, or with --layout an array of 3 to 5 axes; one axis is one neuron. An
+array in a file with several is file:name, also where a file of that name exists.
+
+Layers are compared in up to 4 GiB of memory. Where they would take more, at 32 bytes a value, they are read
 in blocks, and plain CCA then leaves out directions too faint for that.
 
 Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
     Compare {
-        /// A layer: file.npy, or file.safetensors:name
+        /// A layer: file.npy, or file:name where a file holds several
         x: PathBuf,
         /// The other layer
         y: PathBuf,
@@ -58,7 +62,7 @@ Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
 Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
 cka, cka_biased, procrustes, r2, pls.")]
     Grid {
-        /// Rows: a run folder (its last checkpoint) or a safetensors file
+        /// Rows: a run folder (its last checkpoint), or a file of layers (.npz, safetensors, .pt, .pth)
         a: PathBuf,
         /// Columns: another, or the same
         b: PathBuf,

@@ -154,7 +154,7 @@ fn run_section(index: usize, pictures: &RunPictures<'_>, name: &str) -> Result<S
         escape(&capitalised(&summary.outcome())),
         escape(&summary.frozen_text()),
         escape(&run.info.policy),
-        grouped(run.info.probe.samples)
+        grouped(run.info.probe.evaluated())
     );
     html += "<h3>Layers during training against layers at the end</h3>\n";
     html += &panes_sentence(pictures);

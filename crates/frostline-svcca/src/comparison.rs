@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Cka, Correlations, Cut, Error, Measure, Pair, Procrustes, Pwcca, R2, Similarity, Warning,
-    Weights, pair::Detailed,
+    pair::Detailed,
 };
 
 /// Every measure of a pair.
@@ -77,33 +77,35 @@ impl Pair<'_> {
                 },
             )?;
         }
-        let is_defined = |measure| gathered.has(measure);
-        let svcca = |cut: Cut| {
-            let found = is_defined(Measure::Svcca(cut)).then(|| self.svcca(cut));
-            found.transpose()
-        };
-        let weighted = is_defined(Measure::Pwcca(Weights::Default))
-            .then(|| Pwcca::of(&whitened, loadings.each_ref()));
+        let cca = defined(Correlations::of(&whitened))?;
+        let pwcca = cca
+            .as_ref()
+            .map(|_| Pwcca::of(&whitened, loadings.each_ref()));
         let [x, y] = &whitened.profiles;
         Ok(Comparison {
             samples: self.samples(),
             neurons: self.neurons(),
             rank: [x.rank.directions(), y.rank.directions()],
-            cca: is_defined(Measure::CCA)
-                .then(|| Correlations::of(&whitened))
-                .transpose()?,
-            svcca: svcca(Cut::Variance(SHARE))?,
-            svcca_singular_values: svcca(Cut::SingularValues(SHARE))?,
-            pwcca: weighted.transpose()?,
+            cca,
+            svcca: defined(self.svcca(Cut::Variance(SHARE)))?,
+            svcca_singular_values: defined(self.svcca(Cut::SingularValues(SHARE)))?,
+            pwcca: pwcca.transpose()?,
             cka: Cka::of(&centred),
-            procrustes: is_defined(Measure::Procrustes)
-                .then(|| Procrustes::of(&centred))
-                .transpose()?,
+            procrustes: defined(Procrustes::of(&centred))?,
             r2: R2::of(&whitened),
             participation_ratio: self.participation_ratios()?,
             warnings: gathered.warnings(),
             similarities: gathered.similarities,
         })
+    }
+}
+
+/// None where a measure has no value for these views; other errors stay.
+fn defined<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_undefined() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -155,11 +157,6 @@ impl Gathered {
             Err(error) => return Err(error),
         }
         Ok(())
-    }
-
-    fn has(&self, measure: Measure) -> bool {
-        let mut measures = self.similarities.iter().map(|found| found.measure);
-        measures.any(|found| found == measure)
     }
 
     /// Each warning once, with the measures that gave it; those that all gave come without.

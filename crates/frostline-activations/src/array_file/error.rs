@@ -1,5 +1,6 @@
 use std::fmt::Display;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 /// An array file that can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -12,23 +13,23 @@ pub struct ArrayFileError {
 }
 
 /// What is wrong with an array file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArrayFileProblem {
     /// No file has this path.
-    #[error(
-        "there is no such file; check the path (a tensor of a safetensors file is written \
-         file.safetensors:tensor)"
-    )]
+    #[error("there is no such file; check the path (a tensor of a file is written file:tensor)")]
     Missing,
-    /// A folder or a device.
-    #[error("this is a folder or a device; name a .npy or a .safetensors file")]
-    NotAFile,
+    /// A folder, a pipe, a socket or a device: none of them is opened.
+    #[error("this is {found}; name a .npy, .npz, .safetensors or .pt file")]
+    NotAFile {
+        /// What it is.
+        found: &'static str,
+    },
     /// A file without a byte.
     #[error("the file is empty; save or copy it again")]
     Empty,
     /// Another kind of file.
-    #[error("this is neither a .npy nor a safetensors file but {found}; {advice}")]
+    #[error("this isn't a .npy, .npz, .safetensors or .pt file but {found}; {advice}")]
     OtherFormat {
         /// What it seems to be.
         found: String,
@@ -63,8 +64,11 @@ pub enum ArrayFileProblem {
         /// The longest that is read.
         limit: u64,
     },
-    /// Values that are no real floating-point numbers.
-    #[error("its values are {dtype}, and only floating-point numbers can be read; {advice}")]
+    /// Values that are no real numbers, or numbers of a kind that isn't read.
+    #[error(
+        "its values are {dtype}, and float16 to float64, bfloat16, int8 to uint64 and bool can be \
+         read; {advice}"
+    )]
     Dtype {
         /// What they are.
         dtype: String,
@@ -103,13 +107,89 @@ pub enum ArrayFileProblem {
         /// The length that it has.
         found: u64,
     },
-    /// A safetensors file without a tensor.
+    /// A whole number that a float64 doesn't hold.
+    #[error(
+        "it holds {value}, a whole number that no float64 is equal to; subtract an offset, or save \
+         array.astype(\"float64\") to have it rounded"
+    )]
+    Inexact {
+        /// The first such number.
+        value: String,
+    },
+    /// A zip archive that can't be read.
+    #[error("it is a zip archive, but {problem}; save or copy it again")]
+    Archive {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An entry of a zip archive that is encrypted, or compressed in a way that isn't read.
+    #[error(
+        "it is {method}, and entries that are stored or deflated can be read; save it with \
+         numpy.savez or numpy.savez_compressed"
+    )]
+    Compression {
+        /// How it is compressed.
+        method: String,
+    },
+    /// An entry of an `.npz` file that is no array.
+    #[error("it is no .npy array; save arrays with numpy.savez")]
+    NoArray,
+    /// Bytes that aren't those that were saved.
+    #[error("{problem}; the file is damaged: save or copy it again")]
+    Damaged {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A compressed array in Fortran order that would be inflated again for every few rows.
+    #[error(
+        "its {bytes} bytes are compressed in Fortran order, and at most {limit} of those are read; \
+         save numpy.ascontiguousarray(array)"
+    )]
+    CompressedColumns {
+        /// How long its values are.
+        bytes: u64,
+        /// The most that are read.
+        limit: u64,
+    },
+    /// A pickle of PyTorch that can't be read.
+    #[error(
+        "its pickle can't be read: {problem}; save a tensor, or a dict or list of tensors, with \
+         torch.save"
+    )]
+    Pickle {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A part of a PyTorch file that is no dense tensor.
+    #[error("it is {found}, not a dense tensor; save {advice}")]
+    OtherTensor {
+        /// What it is.
+        found: String,
+        /// What to save in its place.
+        advice: &'static str,
+    },
+    /// A tensor of PyTorch that has more values than are stored.
+    #[error(
+        "it has {values} values but at most {stored} of them are stored, as expand() makes it; save \
+         tensor.contiguous()"
+    )]
+    Expanded {
+        /// How many values its shape has.
+        values: u64,
+        /// How many can be stored.
+        stored: u64,
+    },
+    /// More arrays than are read.
+    #[error("the file holds more than {most} arrays; save them in several files")]
+    TooManyArrays {
+        /// The most that are read.
+        most: usize,
+    },
+    /// A file without an array.
     #[error("the file holds no tensor; save it again with the layers in it")]
     NoTensors,
-    /// A safetensors file with several tensors, of which none was named.
-    #[error(
-        "the file holds several tensors; name one as file.safetensors:tensor. It holds {names}"
-    )]
+    /// A file with several arrays, of which none was named.
+    #[error("the file holds several tensors; name one as file:tensor. It holds {names}")]
     SeveralTensors {
         /// The tensors' names, comma separated, at most twenty.
         names: String,
@@ -122,8 +202,8 @@ pub enum ArrayFileProblem {
         /// The tensors' names, comma separated, at most twenty.
         names: String,
     },
-    /// A name for the array of a `.npy` file.
-    #[error("a .npy file holds one array, which has no name; give the file's path alone")]
+    /// A name for an array that has none, as that of a `.npy` file.
+    #[error("the file holds one array, which has no name; give the file's path alone")]
     Nameless,
     /// Rows that the array doesn't have.
     #[error("rows {start} to {end} were asked for; it must be at least one of its {samples} rows")]
@@ -152,7 +232,7 @@ pub enum ArrayFileProblem {
     Shrunk,
     /// The system can't read the file.
     #[error("it can't be read: {0}")]
-    Io(std::io::Error),
+    Io(Arc<std::io::Error>),
 }
 
 impl ArrayFileProblem {
@@ -170,7 +250,11 @@ impl From<std::io::Error> for ArrayFileProblem {
         match error.kind() {
             // Every length is checked before it is read.
             ErrorKind::UnexpectedEof => Self::Shrunk,
-            _ => Self::Io(error),
+            // Of the bytes themselves, not of the system.
+            ErrorKind::InvalidData => Self::Damaged {
+                problem: error.to_string(),
+            },
+            _ => Self::Io(Arc::new(error)),
         }
     }
 }

@@ -9,36 +9,38 @@
 use std::io::{Read, Seek};
 
 use super::element::Element;
-use super::{ArrayFileProblem, Stored, excerpt, header_bytes, length};
+use super::stretch::{Stretch, StretchReader};
+use super::{ArrayFileProblem, Order, Refused, Stored, beginning, excerpt, header_bytes};
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// NumPy itself refuses headers beyond 10 kB unless it is told to trust the file.
 const LONGEST_HEADER: u64 = 1 << 20;
 
-/// Reads the header, and checks that the values that it promises are there. Bytes behind them are
-/// left alone: `.npy` files may be concatenated.
-pub(super) fn stored(reader: &mut (impl Read + Seek)) -> Result<Stored, ArrayFileProblem> {
-    let found = length(reader)?;
+/// Reads the header of an array in this stretch, and checks that the values that it promises are
+/// there. Bytes behind them are left alone: `.npy` files may be concatenated.
+pub(super) fn stored(
+    reader: &mut StretchReader<impl Read + Seek>,
+    stretch: Stretch,
+) -> Result<Stored, Refused> {
+    let found = stretch.length;
     let mut prefix = [0; 12];
     let begin = &mut prefix[..found.min(8) as usize];
     reader.read_exact(begin)?;
     if !begin.starts_with(MAGIC) && !MAGIC.starts_with(begin) {
-        return Err(other_format(begin));
+        return Err(ArrayFileProblem::NoArray.into());
     }
     // The length of the header takes 2 bytes in version 1 and 4 since.
     let prefix_length = if prefix[6] == 1 { 10 } else { 12 };
     if found < prefix_length {
-        return Err(ArrayFileProblem::Length {
-            expected: prefix_length,
-            found,
-        });
+        let expected = prefix_length;
+        return Err(ArrayFileProblem::Length { expected, found }.into());
     }
     let (major, minor) = (prefix[6], prefix[7]);
     if !(1..=3).contains(&major) || minor != 0 {
-        return Err(ArrayFileProblem::Header {
+        return Err(Refused::from(ArrayFileProblem::Header {
             problem: format!("it is of version {major}.{minor}, and 1.0, 2.0 and 3.0 can be read"),
-        });
+        }));
     }
     reader.read_exact(&mut prefix[8..prefix_length as usize])?;
     let [.., a, b, c, d] = prefix; // c and d are still 0 in version 1
@@ -61,34 +63,25 @@ pub(super) fn stored(reader: &mut (impl Read + Seek)) -> Result<Stored, ArrayFil
             .try_fold(header.element.size(), |bytes, &n| bytes.checked_mul(n))
     };
     let bytes = bytes.ok_or_else(too_large)? as u64;
+    let order = if header.fortran_order {
+        Order::Columns
+    } else {
+        Order::Rows
+    };
     let stored = Stored {
         shape,
         element: header.element,
         big_endian: header.big_endian,
-        fortran_order: header.fortran_order,
+        order,
+        stretch,
         start,
-        bytes,
     }
     .checked()?;
     match start.checked_add(bytes) {
         Some(expected) if expected <= found => Ok(stored),
-        Some(expected) => Err(ArrayFileProblem::Length { expected, found }),
-        None => Err(too_large()),
+        Some(expected) => Err(stored.refused(ArrayFileProblem::Length { expected, found })),
+        None => Err(stored.refused(too_large())),
     }
-}
-
-fn other_format(begin: &[u8]) -> ArrayFileProblem {
-    let advice = "save the array with numpy.save, or as safetensors";
-    let (found, advice) = match begin {
-        [b'P', b'K', ..] => (
-            "a zip archive".to_string(),
-            "save each array of an .npz or .pt on its own, with numpy.save",
-        ),
-        [0x80, 2..=5, ..] => ("a Python pickle".to_string(), advice),
-        [0x89, b'H', b'D', b'F', ..] => ("an HDF5 file".to_string(), advice),
-        _ => (format!("begins with \"{}\"", begin.escape_ascii()), advice),
-    };
-    ArrayFileProblem::OtherFormat { found, advice }
 }
 
 struct Header {
@@ -157,9 +150,10 @@ impl<'a> Text<'a> {
     }
 
     fn expect(&mut self, token: &str) -> Result<(), ArrayFileProblem> {
-        match self.skips(token) {
-            true => Ok(()),
-            false => Err(self.problem(&format!("expected `{token}` but found"))),
+        if self.skips(token) {
+            Ok(())
+        } else {
+            Err(self.problem(&format!("expected `{token}` but found")))
         }
     }
 
@@ -229,38 +223,65 @@ impl<'a> Text<'a> {
             });
         }
         let descr = self.string()?;
-        match descr.as_str() {
-            "<f2" => Ok((Element::Float16, false)),
-            ">f2" => Ok((Element::Float16, true)),
-            "<f4" => Ok((Element::Float32, false)),
-            ">f4" => Ok((Element::Float32, true)),
-            "<f8" => Ok((Element::Float64, false)),
-            ">f8" => Ok((Element::Float64, true)),
-            _ => Err(unsupported(&descr)),
-        }
+        dtype(&descr).ok_or_else(|| unsupported(&descr))
     }
 }
 
+/// The element of a dtype as NumPy writes it (`<f8`), as it also reads it (`=f8`, `f8`, `d`), or by
+/// its name (`float64`); and whether it is big endian.
+fn dtype(descr: &str) -> Option<(Element, bool)> {
+    if let Some(element) = Element::named(descr) {
+        return Some((element, cfg!(target_endian = "big")));
+    }
+    let (big_endian, code) = match descr.split_at_checked(1)? {
+        ("<", code) => (false, code),
+        (">" | "!", code) => (true, code),
+        ("=" | "|", code) => (cfg!(target_endian = "big"), code),
+        _ => (cfg!(target_endian = "big"), descr),
+    };
+    let element = match code {
+        "?" | "b1" => Element::Bool,
+        "b" | "i1" => Element::Int8,
+        "h" | "i2" => Element::Int16,
+        "i" | "i4" => Element::Int32,
+        "q" | "i8" => Element::Int64,
+        "B" | "u1" => Element::UInt8,
+        "H" | "u2" => Element::UInt16,
+        "I" | "u4" => Element::UInt32,
+        "Q" | "u8" => Element::UInt64,
+        "e" | "f2" => Element::Float16,
+        "f" | "f4" => Element::Float32,
+        "d" | "f8" => Element::Float64,
+        _ => return None,
+    };
+    Some((element, big_endian))
+}
+
+/// Why values of this dtype aren't read.
 fn unsupported(descr: &str) -> ArrayFileProblem {
     let astype = "save array.astype(\"float32\")";
-    let kind = descr
-        .trim_start_matches(['<', '>', '|', '='])
-        .chars()
-        .next();
+    let code = descr.trim_start_matches(['<', '>', '|', '=', '!']);
+    let kind = code.chars().next();
     let (kind, advice) = match kind {
         Some('O') => (
             "Python objects",
             "save array.astype(\"float32\"); if its rows differ in length, make them equal first",
         ),
-        Some('c') => (
+        Some('c' | 'F' | 'D' | 'G') => (
             "complex",
             "save its parts, numpy.concatenate([array.real, array.imag], axis=-1)",
         ),
-        Some('b') => ("truth values or signed bytes", astype),
-        Some('i' | 'u') => ("whole numbers", astype),
-        Some('f') => ("floating-point numbers of another size", astype),
+        Some('f' | 'g') => ("floating-point numbers of another size", astype),
+        Some('i' | 'u' | 'l' | 'L' | 'p' | 'P') => (
+            "whole numbers whose size this machine doesn't know",
+            "save array.astype(\"int64\")",
+        ),
         Some('S' | 'a' | 'U') => ("text", "save the activations, not their names"),
         Some('M' | 'm') => ("times", astype),
+        Some('V') if code == "V2" => (
+            "raw bytes, as which NumPy saves bfloat16",
+            "save array.astype(\"float32\")",
+        ),
         Some('V') => ("raw bytes", astype),
         _ => ("unknown", astype),
     };
@@ -268,9 +289,4 @@ fn unsupported(descr: &str) -> ArrayFileProblem {
         dtype: format!("of dtype \"{}\" ({kind})", excerpt(descr)),
         advice,
     }
-}
-
-/// The first characters of a piece of the header.
-fn beginning(text: &[u8]) -> String {
-    excerpt(&String::from_utf8_lossy(&text[..text.len().min(1000)]))
 }

@@ -21,6 +21,13 @@ pub(super) fn first_axis(batch: &dyn Any) -> Option<usize> {
     low.or_else(|| of::<5>(batch)).or_else(|| of::<6>(batch))
 }
 
+/// What to do about samples that are this axis.
+pub(crate) fn swap_advice(axis: usize) -> String {
+    format!(
+        ". Here they seem to be axis {axis}: tap `x.clone().swap_dims(0, {axis})` in place of `x`"
+    )
+}
+
 /// How many samples a batch has, and how that is known.
 struct Known {
     samples: usize,
@@ -51,10 +58,8 @@ impl<M: Module> Probe<M> {
         let Some(layer) = activations.iter().find(other) else {
             return Ok(samples);
         };
-        let mut advice = match layer.shape().iter().position(|length| *length == samples) {
-            Some(axis) => format!(
-                ". Here they seem to be axis {axis}: tap `x.clone().swap_dims(0, {axis})` in place of `x`"
-            ),
+        let mut advice = match layer.axis_of_length(samples) {
+            Some(axis) => swap_advice(axis),
             None => format!(
                 ", and none of its axes is that long: where samples were laid out in rows, tap the tensor reshaped to \
                  [{samples}, ..]"
@@ -66,7 +71,7 @@ impl<M: Module> Probe<M> {
         Err(Error::SamplesDiffer {
             name: layer.name().to_string(),
             shape: layer.shape().to_vec(),
-            batch,
+            batch: format!(" in batch {batch} of the probe"),
             samples,
             source_of: from,
             advice,

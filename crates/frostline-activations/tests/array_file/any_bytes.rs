@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use frostline_activations::ArrayFile;
+use frostline_activations::{ArrayFile, ArrayFileProblem as Problem};
 use proptest::prelude::*;
 
 use crate::written::{
@@ -12,7 +12,13 @@ use crate::written::{
 /// What was opened can be read, and its rows are the same however they are read.
 fn agrees(mut file: ArrayFile<Cursor<&[u8]>>) {
     let samples = file.samples();
-    let all = file.read_rows(0..samples).unwrap();
+    let all = match file.read_rows(0..samples) {
+        Ok(all) => all,
+        Err(error) => {
+            assert!(matches!(error.problem, Problem::Inexact { .. }), "{error}");
+            return;
+        }
+    };
     let row = all.bytes().len() / samples;
     assert_eq!(all.shape().to_vec(), file.shape());
     for k in 0..samples.min(20) {

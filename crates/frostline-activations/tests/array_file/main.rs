@@ -3,8 +3,12 @@
 
 mod any_bytes;
 mod damaged;
+mod kinds;
 mod named;
+mod torch;
 mod written;
+mod zip_written;
+mod zipped;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

@@ -2,9 +2,15 @@
 
 use std::path::Path;
 
-use frostline_activations::{ArrayFile, ArrayFileProblem as Problem};
+use frostline_activations::{ArrayArchive, ArrayFile, ArrayFileProblem as Problem};
 
 use crate::written::{as_f64, npy, open_safetensors, problem, safetensors, two_layers, written};
+
+fn names(path: &Path) -> Vec<String> {
+    let archive = ArrayArchive::open(path).unwrap();
+    let entries = archive.entries().iter();
+    entries.map(|entry| entry.name().to_string()).collect()
+}
 
 #[test]
 fn what_is_no_array_file_says_what_it_is() {
@@ -16,10 +22,18 @@ fn what_is_no_array_file_says_what_it_is() {
     for (name, bytes, says) in [
         ("empty.npy", &b""[..], "the file is empty"),
         ("empty.safetensors", b"", "the file is empty"),
-        ("x.npz", b"PK\x03\x04......", "a zip archive"),
+        (
+            "x.npz",
+            b"PK\x03\x04......",
+            "zip archive, but it doesn't end",
+        ),
         ("x.npy", b"\x80\x04\x95......", "a Python pickle"),
         ("x.h5", b"\x89HDF\r\n\x1a\n..", "an HDF5 file"),
-        ("x.csv", b"1.0,2.0,3.0\n", "begins with \"1.0,2.0,\""),
+        (
+            "x.csv",
+            b"1.0,2.0,3.0\n",
+            "text that begins with \"1.0,2.0,3.0\\n\"",
+        ),
         ("short.npy", b"\x93NUM", "12 bytes long, but it is 4"),
         ("short.safetensors", b"\x93", "8 bytes long, but it is 1"),
     ] {
@@ -48,7 +62,7 @@ fn a_tensor_is_named_behind_a_colon_whatever_colons_path_and_name_hold() {
         assert_eq!(as_f64(&kernel), [1.0, 2.0]);
 
         let listed = "dense/kernel:0, block1, steps"; // as stored
-        assert_eq!(ArrayFile::names(&path).unwrap().join(", "), listed);
+        assert_eq!(names(&path).join(", "), listed);
         let absent = open("block2").unwrap_err().to_string();
         assert!(
             absent.contains(&format!("no tensor `block2`; it holds {listed}")),
@@ -59,16 +73,14 @@ fn a_tensor_is_named_behind_a_colon_whatever_colons_path_and_name_hold() {
             unnamed.contains("several tensors") && unnamed.contains(listed),
             "{unnamed}"
         );
-        assert!(matches!(problem(open("steps")), Problem::Dtype { .. }));
+        let steps = open("steps").unwrap().read_rows(0..1).unwrap();
+        assert_eq!(steps.shape().to_vec(), [1]);
     }
     let (_folder, path) = written(&npy("<f4", "False", "(1,)", &[0; 4]), "12:30.npy");
     assert_eq!(ArrayFile::open(&path).unwrap().shape(), [1]);
     let named = format!("{}:a", path.display());
     assert!(matches!(problem(ArrayFile::open(named)), Problem::Nameless));
-    assert!(matches!(
-        ArrayFile::names(&path).unwrap_err().problem,
-        Problem::Nameless
-    ));
+    assert_eq!(names(&path), ["12:30"]);
 }
 
 #[test]
@@ -78,7 +90,7 @@ fn a_file_without_tensors_and_one_with_very_many_say_so_briefly() {
         problem(ArrayFile::open(&path)),
         Problem::NoTensors
     ));
-    assert!(ArrayFile::names(&path).unwrap().is_empty());
+    assert!(names(&path).is_empty());
 
     let entries: Vec<_> = (0..50)
         .map(|k| {
