@@ -8,7 +8,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use cifar10::data::Images;
-use cifar10::devices::{compiled_in, device};
+use cifar10::devices::{OpenDevice, compiled_in, open};
 use cifar10::nets::ConvNet;
 use cifar10::synthetic::{self, Split};
 use frostline::freeze::{InputKey, PrefixCache, freeze};
@@ -39,7 +39,11 @@ fn main() {
     let rounds = after("--rounds").map_or(9, |rounds| rounds.parse().expect("--rounds N"));
     let only = after("--only").unwrap_or_default();
     let devices = answering();
-    let names: Vec<&str> = devices.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = devices.iter().map(|found| found.adapter.device).collect();
+    for found in &devices {
+        println!("- {}", found.adapter);
+    }
+    println!();
     println!(
         "Medians of the wall time of {rounds} rounds in turn, after one to warm up; {} threads.\n",
         rayon::current_num_threads()
@@ -54,7 +58,7 @@ fn main() {
         if !name.contains(&only) {
             continue;
         }
-        let mut works: Vec<Work> = devices.iter().map(|(_, device)| make(device)).collect();
+        let mut works: Vec<Work> = devices.iter().map(|found| make(&found.device)).collect();
         let mut variants: Vec<&mut dyn FnMut()> = Vec::new();
         variants.extend(works.iter_mut().map(|work| work as &mut dyn FnMut()));
         row(&name, per, &in_turn(rounds, &mut variants));
@@ -62,17 +66,12 @@ fn main() {
 }
 
 /// The devices of this build that there are.
-fn answering() -> Vec<(&'static str, Device)> {
-    let named = compiled_in().into_iter().map(|(name, _)| name);
-    named
-        .filter_map(|name| match device(name) {
-            Ok(device) => Some((name, device)),
-            Err(problem) => {
-                eprintln!("left out: {problem}");
-                None
-            }
-        })
-        .collect()
+fn answering() -> Vec<OpenDevice> {
+    let opened = compiled_in().into_iter().filter_map(|name| {
+        let told = |problem| eprintln!("left out: {problem}");
+        open(name).map_err(told).ok()
+    });
+    opened.collect()
 }
 
 fn row(name: &str, per: usize, took: &[Vec<Took>]) {

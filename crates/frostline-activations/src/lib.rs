@@ -19,11 +19,13 @@
 //! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
+//! - [`write_aside`] writes a file whole or not at all.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.
 
 mod activations;
 mod array_file;
+mod aside;
 mod axes;
 mod by_chance;
 mod error;
@@ -43,6 +45,7 @@ mod tap;
 
 pub use activations::{Activation, Activations};
 pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
+pub use aside::write_aside;
 pub use axes::{Axes, LayerShape};
 pub use by_chance::ByChance;
 pub use error::Error;

@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo};
+use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo, write_aside};
 
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
@@ -88,7 +88,7 @@ impl RunFolder {
         let checkpoints = path.join(CHECKPOINTS);
         std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
         let lines: Vec<u8> = history.iter().flat_map(line).collect();
-        write_aside(&path, HISTORY, &lines)?;
+        write_file(&path, HISTORY, &lines)?;
         Self::opened(path, info)
     }
 
@@ -174,7 +174,7 @@ impl RunFolder {
         let mut json =
             serde_json::to_vec_pretty(&self.info).expect("run info has only strings and numbers");
         json.push(b'\n');
-        write_aside(&self.path, RUN, &json)
+        write_file(&self.path, RUN, &json)
     }
 }
 
@@ -213,11 +213,9 @@ fn line(check: &Check) -> Vec<u8> {
     line
 }
 
-/// Writes a file of the folder so that a reader sees the old one or the new one.
-fn write_aside(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let (path, aside) = (folder.join(name), folder.join(format!(".{name}.tmp")));
-    std::fs::write(&aside, bytes).map_err(io(&aside))?;
-    std::fs::rename(&aside, &path).map_err(io(&path))
+fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let path = folder.join(name);
+    write_aside(&path, bytes).map_err(io(&path))
 }
 
 /// The file of a step's activations in this folder.

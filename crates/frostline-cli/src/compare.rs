@@ -1,15 +1,16 @@
-use std::io::IsTerminal;
 use std::path::Path;
 
+use frostline::report::{aligned, escaped, fixed};
+
 use frostline::svcca::{
-    Chance, Comparison, Correlations, Cut, DftCca, Error, MeasureWarning, Moments, Pair, View,
-    Warning, dft_cca,
+    Chance, Comparison, Correlations, Cut, DftCca, Error, Measure, Moments, Pair, View, Warning,
+    dft_cca,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons};
+use crate::out;
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -23,11 +24,13 @@ const BLOCK: u64 = 64 << 20;
 
 /// Prints every measure between the layers in two files.
 pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failure> {
+    let names = [x, y].map(|path| path.display().to_string());
     let mut x = LayerFile::open(x, options.axes, options.neurons)?;
     let mut y = LayerFile::open(y, options.axes, options.neurons)?;
     if x.samples() != y.samples() {
         let (x, y) = (x.samples(), y.samples());
-        return Err(Error::SampleMismatch { x, y }.into());
+        let mismatch = Error::SampleMismatch { x, y };
+        return Err(Failure::Data(mismatch.named(&names[0], &names[1])));
     }
     let mut found = if x.memory().saturating_add(y.memory()) <= IN_MEMORY {
         in_memory(&mut x, &mut y)?
@@ -39,25 +42,19 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
         match maps(&mut x, &mut y) {
             Ok(compared) => dft = Some(compared),
             Err(Failure::Data(reason)) => {
-                found
-                    .warnings
-                    .push(MeasureWarning::from(Warning::Undefined {
-                        measure: "dft_cca".to_string(),
-                        reason,
-                    }))
+                let measure = "dft_cca".to_string();
+                let undefined = Warning::Undefined { measure, reason };
+                found.warnings.push(undefined.into());
             }
-            Err(usage) => return Err(usage),
+            Err(other) => return Err(other),
         }
     }
     if options.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report(&found, dft.as_ref()))?
-        );
+        out::print_json(&report(&found, dft.as_ref()))
     } else {
-        print(&found, dft.as_ref());
+        let names = names.each_ref().map(String::as_str);
+        out::print(&text(&found, dft.as_ref(), names))
     }
-    Ok(())
 }
 
 /// The fields that machines read.
@@ -95,6 +92,7 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
             let rows = rows.map(|row| row.iter().copied().collect::<Vec<f64>>());
             json!({"mean": dft.mean, "mean_per_frequency": rows.collect::<Vec<_>>()})
         }),
+        "similarities": found.similarities,
         "warnings": found.warnings,
     })
 }
@@ -121,10 +119,8 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
         )));
     }
     let rows = (BLOCK / x.sample_size().max(y.sample_size())).max(1) as usize;
-    let bar = ProgressBar::new(samples as u64).with_style(
-        ProgressStyle::with_template("reading {bar:30} {pos}/{len} samples, {eta} left")
-            .expect("the template is a constant"),
-    );
+    let bar = out::bar("reading {bar:30} {pos}/{len} samples, {eta} left");
+    bar.set_length(samples as u64);
     let mut moments = Moments::new();
     for start in (0..samples).step_by(rows) {
         let block = start..samples.min(start + rows);
@@ -147,75 +143,87 @@ fn maps(x: &mut LayerFile, y: &mut LayerFile) -> Result<DftCca, Failure> {
     Ok(dft_cca(&x.maps(all.clone())?, &y.maps(all)?)?)
 }
 
-fn print(found: &Comparison, dft: Option<&DftCca>) {
+/// The table for people. `x` and `y` are the layers' names.
+fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
-    println!(
-        "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n",
-        found.samples
-    );
-    let line = |name: &str, value: Option<f64>, note: Option<String>| {
-        let value = value.map_or("-".to_string(), |value| format!("{value:.6}"));
-        let line = format!("{name:<24}{value:>10}  {}", note.unwrap_or_default());
-        println!("{}", line.trim_end());
-    };
-    let cut = |name: &str, found: Option<&Correlations>| {
-        let kept = |found: &Correlations| {
-            let [x, y] = found.kept;
-            format!("{x} and {y} directions kept")
+    let mut rows = vec![["measure", "value", "chance", "corrected", ""].map(String::from)];
+    for measure in Measure::ALL {
+        let mut similarities = found.similarities.iter();
+        let similarity = similarities.find(|similarity| similarity.measure == measure);
+        let number = |value: Option<f64>, digits| {
+            value.map_or("-".to_string(), |value| fixed(value, digits))
         };
-        line(name, found.map(|found| found.mean), found.map(kept));
-    };
-    cut("svcca", found.svcca.as_ref());
-    cut(
-        "svcca_singular_values",
-        found.svcca_singular_values.as_ref(),
-    );
-    let cca = found.cca.as_ref();
-    let noise = cca.map(|cca| {
-        let Chance { mean_rho, edge, .. } = cca.chance;
-        format!("noise alone: {mean_rho:.3}, at most {edge:.3}")
-    });
-    line("cca", cca.map(|cca| cca.mean), noise);
-    if let Some(real) = cca.map(Correlations::real_directions) {
-        println!(
-            "{:<24}{real:>10}  directions correlate beyond chance",
-            "bartlett"
-        );
+        rows.push([
+            measure.to_string(),
+            similarity.map_or("n/a".to_string(), |found| fixed(found.value, 6)),
+            number(similarity.map(|found| found.chance), 3),
+            number(similarity.and_then(|found| found.corrected), 3),
+            note(found, measure, [x, y]),
+        ]);
     }
-    let pwcca = found.pwcca.as_ref();
-    let sides = pwcca.map(|pwcca| format!("{:.6} by x, {:.6} by y", pwcca.x, pwcca.y));
-    line("pwcca", pwcca.map(|pwcca| pwcca.default), sides);
-    let biased = format!("{:.6} biased", found.cka.biased);
-    line("cka", found.cka.debiased, Some(biased));
-    let procrustes = found.procrustes;
-    let angle = procrustes.map(|procrustes| format!("{:.6} rad", procrustes.angular));
-    line(
-        "procrustes",
-        procrustes.map(|procrustes| procrustes.cosine),
-        angle,
-    );
-    let other = found.r2.x_from_y;
-    let other = other.map_or("-".to_string(), |other| format!("{other:.6}"));
-    let other = format!("of y from x; {other} of x from y");
-    line("r2", found.r2.y_from_x, Some(other));
-    let [of_x, of_y] = found.participation_ratio;
-    println!(
-        "{:<24}{of_x:>10.3}  of x; {of_y:.3} of y",
-        "participation_ratio"
-    );
+    let mut more = |name: &str, value: String, note: String| {
+        let none = String::new;
+        rows.push([name.to_string(), value, none(), none(), note]);
+    };
     if let Some(dft) = dft {
         let [height, width] = dft.frequencies;
         let grid = format!("over {height} x {width} frequencies");
-        line("dft_cca", Some(dft.mean), Some(grid));
+        more("dft_cca", fixed(dft.mean, 6), grid);
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (bold, plain) = if colour {
+    let [of_x, of_y] = found.participation_ratio.map(|ratio| fixed(ratio, 3));
+    let both = format!("of {x}; {of_y} of {y}");
+    more("participation_ratio", of_x, both);
+    if let Some(real) = found.cca.as_ref().map(Correlations::real_directions) {
+        let beyond = "directions correlate beyond chance".to_string();
+        more("bartlett", real.to_string(), beyond);
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
+    let mut text = format!(
+        "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n\n{}",
+        found.samples,
+        aligned(&rows, &[1, 2, 3])
+    );
+    let (bold, plain) = if out::in_colour() {
         ("\x1b[1m", "\x1b[0m")
     } else {
         ("", "")
     };
     for warning in &found.warnings {
-        println!("\n{bold}warning:{plain} {warning}");
+        let mut warned = warning.warning.named(x, y);
+        if !warning.measures.is_empty() {
+            let measures: Vec<String> = warning.measures.iter().map(Measure::to_string).collect();
+            warned = format!("{}: {warned}", measures.join(", "));
+        }
+        text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warned));
     }
+    text
+}
+
+/// What there is to say of a measure beside its value.
+fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
+    let kept = |found: &Correlations| {
+        let [x, y] = found.kept;
+        format!("{x} and {y} directions kept")
+    };
+    let note = match measure {
+        Measure::Svcca(Cut::Variance(_)) => found.svcca.as_ref().map(kept),
+        Measure::Svcca(Cut::SingularValues(_)) => found.svcca_singular_values.as_ref().map(kept),
+        Measure::CCA => found.cca.as_ref().map(|cca| {
+            format!(
+                "noise alone gives no correlation above {}",
+                fixed(cca.chance.edge, 3)
+            )
+        }),
+        Measure::Procrustes => found
+            .procrustes
+            .map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6))),
+        Measure::R2 => {
+            let other = found.r2.x_from_y.map(|share| fixed(share, 6));
+            let other = other.unwrap_or("n/a".to_string());
+            Some(format!("of {y} from {x}; {other} of {x} from {y}"))
+        }
+        _ => None,
+    };
+    note.unwrap_or_default()
 }

@@ -1,43 +1,46 @@
-use std::io::IsTerminal;
+mod findings;
+mod layers;
+
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use frostline::activations::{ArrayArchive, Run};
-use frostline::report::{Heatmap, heatmap, similarity_colours};
-use frostline::svcca::{Grid, Measure, Prepared, Wanted};
-use indicatif::{ProgressBar, ProgressStyle};
+use frostline::report::{Heatmap, aligned, escaped, fixed, heatmap, similarity_colours};
+use frostline::svcca::{Cell, Grid, Measure, Wanted};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::layer_file::{Axes, IN_MEMORY, LayerFile, Neurons, left_out};
+use crate::layer_file::{Axes, Neurons};
+use crate::layer_names::choose;
+use crate::out;
+use crate::outputs::{refuse_inputs, write_file};
+use findings::{Findings, some_of};
+use layers::{Layers, Probe, Source};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
     pub(crate) measure: Measure,
     pub(crate) steps: [Option<usize>; 2],
+    /// Names of layers, or patterns of them; all layers where there are none.
+    pub(crate) layers: Vec<String>,
     pub(crate) axes: Option<Axes>,
     pub(crate) neurons: Neurons,
     pub(crate) json: bool,
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// The layers of a run's checkpoint or of a safetensors file, ready to be compared.
-struct Layers {
-    names: Vec<String>,
-    /// Of the run, where it is one and has one.
-    seed: Option<u64>,
-    prepared: Vec<Result<Prepared, frostline::svcca::Error>>,
-}
-
 /// Prints every layer of `a` against every layer of `b`.
 pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure> {
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}")
-            .expect("the template is a constant"),
-    );
-    let read = |path: &Path, step, probe| Layers::read(path, (step, probe), options, &bar);
-    let probe = probe(a, b, options.steps);
-    let rows = read(a, options.steps[0], probe)?;
-    let columns = read(b, options.steps[1], probe)?;
+    if let Some(svg) = &options.svg {
+        refuse_inputs(svg, &[a, b])?;
+    }
+    let bar = out::bar("{msg} {bar:30} {pos}/{len}");
+    let probe = Probe::of(a, b, options.steps);
+    let rows = Source::open(a, options.steps[0], probe)?;
+    let columns = Source::open(b, options.steps[1], probe)?;
+    let mut problems = Vec::from_iter(other_seeds(rows.seed, columns.seed));
+    let [in_rows, in_columns] = choose(&options.layers, [&rows.names, &columns.names])?;
+    let rows = rows.layers(&in_rows, options, &bar)?;
+    let columns = columns.layers(&in_columns, options, &bar)?;
     bar.set_message("comparing");
     let wanted = Wanted::Values;
     let found = Grid::of(&rows.prepared, &columns.prepared, wanted, |progress| {
@@ -45,16 +48,9 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
         bar.set_position(progress.done as u64);
     })?;
     bar.finish_and_clear();
-    let values = found.values();
-    let mut problems = problems(&rows.names, &columns.names, &found);
-    if let (Some(a), Some(b)) = (rows.seed, columns.seed)
-        && a != b
-    {
-        problems.push(format!(
-            "the runs have seeds {a} and {b}: where the seed also chose the probe's samples, their \
-             layers can't be compared"
-        ));
-    }
+    let findings = Findings::of(&rows, &columns, &found);
+    problems.extend(findings.errors());
+    let left_out = left_out([(a, &rows), (b, &columns)]);
 
     if let Some(svg) = &options.svg {
         let picture = heatmap(&Heatmap {
@@ -62,164 +58,57 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
             measure: options.measure.to_string(),
             rows: (short(a), rows.names.clone()),
             columns: (short(b), columns.names.clone()),
-            values: values.clone(),
+            values: found.values(),
             chance: frostline::grid_chance(&found),
         })?;
-        std::fs::write(svg, picture)
-            .map_err(|error| Failure::Data(format!("{}: {error}", svg.display())))?;
+        write_file(svg, picture.as_bytes())?;
     }
     if options.json {
-        let report = serde_json::json!({
+        return out::print_json(&json!({
             "measure": options.measure,
             "rows": rows.names,
             "columns": columns.names,
-            "values": values,
+            "values": found.values(),
+            "cells": found.cells.iter().map(|cells| cells.iter().map(cell).collect()).collect::<Vec<Vec<Value>>>(),
+            "left_out": left_out.iter().map(|(file, name, reason)| json!({"file": file, "layer": name, "reason": reason})).collect::<Vec<_>>(),
             "problems": problems,
-        });
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print(&rows.names, &columns.names, &values);
-        for problem in &problems {
-            eprintln!("warning: {problem}");
-        }
-        if let Some(svg) = &options.svg {
-            println!("picture: {}", svg.display());
-        }
+        }));
     }
+    let mut text = table(&rows.names, &columns.names, &found);
+    if let Some(svg) = &options.svg {
+        text += &format!("picture: {}\n", escaped(&svg.display().to_string()));
+    }
+    out::print(&text)?;
+    left_out_lines(&left_out).iter().for_each(out::warn);
+    problems.iter().for_each(out::warn);
+    findings.warnings().iter().for_each(out::warn);
     Ok(())
 }
 
-impl Layers {
-    fn read(
-        path: &Path,
-        (step, probe): (Option<usize>, Probe),
-        options: &Options,
-        bar: &ProgressBar,
-    ) -> Result<Layers, Failure> {
-        bar.set_message(format!("reading {}", path.display()));
-        if path.is_dir() {
-            return Layers::of_run(path, (step, probe), options);
-        }
-        if step.is_some() {
-            return Err(Failure::Usage(format!(
-                "{} is a file and has no steps; only a run folder has",
-                path.display()
-            )));
-        }
-        let mut archive = ArrayArchive::open(path)?;
-        bar.set_length(archive.entries().len() as u64);
-        let mut names = Vec::new();
-        let mut prepared = Vec::new();
-        let mut held = Vec::new();
-        let mut size = 0;
-        for at in 0..archive.entries().len() {
-            let entry = &archive.entries()[at];
-            let name = entry.name().to_string();
-            if let Some(reason) = left_out(entry) {
-                eprintln!("warning: {} is left out: {reason}", name.escape_debug());
-                continue;
-            }
-            let tensor = format!("{}:{name}", path.display());
-            let array = archive.array(at)?;
-            let mut file = LayerFile::of(array, tensor, options.axes, options.neurons)?;
-            if file.memory() > IN_MEMORY {
-                eprintln!(
-                    "warning: {} is left out: it takes more than {} GiB of memory; compare it alone, which \
-                     reads it in blocks",
-                    name.escape_debug(),
-                    IN_MEMORY >> 30
-                );
-                continue;
-            }
-            // What a layer keeps is smaller than the layer, so they are not all held at once.
-            if size + file.memory() > IN_MEMORY {
-                prepared.extend(options.measure.prepare_all(&held));
-                held.clear();
-                size = 0;
-            }
-            size += file.memory();
-            let samples = file.samples();
-            held.push(file.view(0..samples)?);
-            names.push(name);
-            bar.set_position(at as u64);
-        }
-        if names.is_empty() {
-            return Err(Failure::Data(format!(
-                "{} holds no layer to compare",
-                path.display()
-            )));
-        }
-        prepared.extend(options.measure.prepare_all(&held));
-        Ok(Layers {
-            names,
-            seed: None,
-            prepared,
-        })
-    }
-
-    fn of_run(
-        path: &Path,
-        (step, probe): (Option<usize>, Probe),
-        options: &Options,
-    ) -> Result<Layers, Failure> {
-        let run = Run::open(path)?;
-        for problem in &run.problems {
-            eprintln!("warning: {problem}");
-        }
-        let checkpoints = run.checkpoints();
-        let step = match step {
-            Some(step) if checkpoints.contains(&step) => step,
-            Some(step) => {
-                let known = checkpoints
-                    .iter()
-                    .map(usize::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                return Err(Failure::Usage(format!(
-                    "{} has no checkpoint at step {step}; there are {known}",
-                    path.display()
-                )));
-            }
-            None => *checkpoints.last().ok_or_else(|| {
-                Failure::Data(format!("{} has no checkpoints to compare", path.display()))
-            })?,
-        };
-        let activations = match probe {
-            Probe::OfChecks => run.activations(step, &Device::flex())?,
-            Probe::OfPanes => run.pane_activations(step, &Device::flex())?,
-        };
-        let names: Vec<String> = activations.names().map(str::to_string).collect();
-        let views = names.iter().map(|name| activations.view(name));
-        let views = views.collect::<Result<Vec<_>, _>>()?;
-        Ok(Layers {
-            names,
-            seed: run.info.seed,
-            prepared: options.measure.prepare_all(&views),
-        })
-    }
+/// A pair for machines.
+fn cell(cell: &Cell) -> Value {
+    let found = cell.similarity.as_ref();
+    json!({
+        "value": found.map(|found| found.value),
+        "chance": found.map(|found| found.chance),
+        "chance_upper": found.map(|found| found.chance_upper),
+        "corrected": found.and_then(|found| found.corrected),
+        "samples": found.map(|found| found.samples),
+        "kept": found.map(|found| found.kept),
+        "warnings": found.map_or(&[][..], |found| &found.warnings),
+        "error": cell.error,
+    })
 }
 
-/// Which of a run's probes the layers are of.
-#[derive(Clone, Copy)]
-enum Probe {
-    OfChecks,
-    OfPanes,
-}
-
-/// The probe of the panes where both are runs that evaluated the same kind at their steps, since it has more samples; else
-/// that of the checks.
-fn probe(a: &Path, b: &Path, steps: [Option<usize>; 2]) -> Probe {
-    // What can't be read is an error when it is read for good.
-    let pane = |path: &Path, step: Option<usize>| {
-        let run = Run::open(path).ok()?;
-        let step = step.or(run.checkpoints().last().copied())?;
-        let evaluated = run.pane_steps().contains(&step);
-        run.info.panes_probe.filter(|_| evaluated)
-    };
-    match (pane(a, steps[0]), pane(b, steps[1])) {
-        (Some(a), Some(b)) if a.layout == b.layout => Probe::OfPanes,
-        _ => Probe::OfChecks,
-    }
+/// What two runs with these seeds may not have in common.
+fn other_seeds(a: Option<u64>, b: Option<u64>) -> Option<String> {
+    let (a, b) = (a?, b?);
+    (a != b).then(|| {
+        format!(
+            "the runs have seeds {a} and {b}: where the seed also chose the probe's samples, their layers can't be \
+             compared"
+        )
+    })
 }
 
 /// The last part of a path, with the one above it where it is a run among others.
@@ -228,59 +117,94 @@ fn short(path: &Path) -> String {
     parts[parts.len().saturating_sub(2)..].join("/")
 }
 
-/// Why values are missing: a line for each reason, not for each pair.
-fn problems(rows: &[String], columns: &[String], found: &Grid) -> Vec<String> {
-    let mut reasons = std::collections::BTreeMap::<&str, (usize, String)>::new();
-    for (row, cells) in rows.iter().zip(&found.cells) {
-        for (column, cell) in columns.iter().zip(cells) {
-            if let Some(error) = &cell.error {
-                let first = || (0, format!("{row} against {column}"));
-                reasons.entry(error).or_insert_with(first).0 += 1;
-            }
-        }
-    }
-    let line = |(error, (count, first)): (&str, (usize, String))| match count {
-        1 => format!("{first}: {error}"),
-        count => format!("{first} and {} more pairs: {error}", count - 1),
-    };
-    reasons.into_iter().map(line).collect()
+/// The arrays that are no layers, each with its file and the reason, those of one file once.
+fn left_out(sides: [(&Path, &Layers); 2]) -> Vec<(String, String, String)> {
+    let all = sides.into_iter().flat_map(|(path, layers)| {
+        let file = path.display().to_string();
+        let left_out = layers.left_out.iter();
+        left_out.map(move |(name, reason)| (file.clone(), name.clone(), reason.clone()))
+    });
+    let mut known = HashSet::new();
+    all.filter(|one| known.insert(one.clone())).collect()
 }
 
-/// A table with one column a layer, coloured on a terminal.
-fn print(rows: &[String], columns: &[String], values: &[Vec<Option<f64>>]) {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let first = rows
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let width = columns
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(6);
-    print!("{:first$}", "");
-    for column in columns {
-        print!("  {column:>width$}");
-    }
-    println!();
-    for (row, values) in rows.iter().zip(values) {
-        print!("{row:first$}");
-        for value in values {
-            // No "-0.000".
-            let value = value.map(|value| if value.abs() < 5e-4 { 0.0 } else { value });
-            match value {
-                None => print!("  {:>width$}", "-"),
-                Some(value) if colour => {
-                    let [[r, g, b], [ir, ig, ib]] = similarity_colours(value);
-                    print!(
-                        "  \x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{value:>width$.3}\x1b[0m"
-                    );
-                }
-                Some(value) => print!("  {value:>width$.3}"),
-            }
+/// A line for each file and reason.
+fn left_out_lines(all: &[(String, String, String)]) -> Vec<String> {
+    let mut lines: Vec<(&String, &String, Vec<&str>)> = Vec::new();
+    for (file, name, reason) in all {
+        let same = |line: &&mut (&String, &String, Vec<&str>)| line.0 == file && line.1 == reason;
+        match lines.iter_mut().find(same) {
+            Some((_, _, names)) => names.push(name),
+            None => lines.push((file, reason, vec![name])),
         }
-        println!();
     }
+    let line = |(file, reason, names): (&String, &String, Vec<&str>)| match names.len() {
+        1 => format!("{file}: {} is left out: {reason}", names[0]),
+        _ => format!(
+            "{file}: {} are left out, for each: {reason}",
+            some_of(&names)
+        ),
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// A table with one column a layer, coloured on a terminal; values that unrelated layers may give are marked.
+fn table(rows: &[String], columns: &[String], found: &Grid) -> String {
+    let mut table = vec![vec![String::new()]];
+    table[0].extend(columns.iter().cloned());
+    for (row, cells) in rows.iter().zip(&found.cells) {
+        table.push(
+            std::iter::once(row.clone())
+                .chain(cells.iter().map(written))
+                .collect(),
+        );
+    }
+    let right: Vec<usize> = (1..=columns.len()).collect();
+    let mut text = aligned(&table, &right);
+    if out::in_colour() {
+        let mut lines = text.lines();
+        let head = lines.next().unwrap_or_default();
+        let lines = lines.zip(&found.cells);
+        let lines: Vec<String> = lines.map(|(line, cells)| coloured(line, cells)).collect();
+        text = format!("{head}\n{}\n", lines.join("\n"));
+    }
+    let mut all = found
+        .cells
+        .iter()
+        .flatten()
+        .flat_map(|cell| &cell.similarity);
+    if all.any(|found| found.is_chance()) {
+        text += "\n~ unrelated layers may give this value: it is not above its chance level\n";
+    }
+    text
+}
+
+/// A value to three digits, `n/a` where there is none, with a mark where chance may give it.
+fn written(cell: &Cell) -> String {
+    match &cell.similarity {
+        None => "n/a".to_string(),
+        Some(found) if found.is_chance() => format!("{}~", fixed(found.value, 3)),
+        Some(found) => fixed(found.value, 3),
+    }
+}
+
+/// A line of the table with the values, its last words, on the colours of a heatmap.
+fn coloured(line: &str, cells: &[Cell]) -> String {
+    let mut end = String::new();
+    let mut rest = line;
+    for cell in cells.iter().rev() {
+        let start = rest.trim_end().rfind(' ').map_or(0, |blank| blank + 1);
+        let (before, word) = rest.split_at(start);
+        end = match &cell.similarity {
+            None => format!("{word}{end}"),
+            Some(found) => {
+                // As in the picture, colours begin at what chance gives.
+                let above = found.corrected.unwrap_or(found.value);
+                let [[r, g, b], [ir, ig, ib]] = similarity_colours(above);
+                format!("\x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{word}\x1b[0m{end}")
+            }
+        };
+        rest = before;
+    }
+    format!("{rest}{end}")
 }

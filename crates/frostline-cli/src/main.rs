@@ -4,17 +4,22 @@ mod compare;
 mod failure;
 mod grid;
 mod layer_file;
+mod layer_names;
+mod out;
+mod outputs;
 mod replay;
 mod report;
-mod write_files;
+mod runs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
+use frostline::report::escaped;
 use frostline::svcca::Measure;
 
+use failure::Failure;
 use layer_file::{Axes, Neurons};
 
 /// See how a network's layers converge: compare recorded layers, draw recorded training runs
@@ -75,6 +80,10 @@ cka, cka_biased, procrustes, r2, pls.")]
         /// Take this checkpoint of B
         #[arg(long, value_name = "STEP")]
         step_b: Option<usize>,
+        /// Compare these layers only: names, or patterns with * for any characters and ? for one. A name or pattern may be
+        /// of A or of B alone
+        #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+        layers: Vec<String>,
         #[command(flatten)]
         maps: Maps,
         /// Print JSON
@@ -164,7 +173,32 @@ struct Maps {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        // Help or the version, which are results.
+        Err(shown) if !shown.use_stderr() => out::print(&if out::in_colour() {
+            shown.render().ansi().to_string()
+        } else {
+            shown.render().to_string()
+        }),
+        Err(wrong) => {
+            let message = wrong.render().to_string();
+            let lines: Vec<_> = message.trim_end().lines().map(escaped).collect();
+            out::tell(&lines.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Compare { x, y, maps, json } => compare::compare(
             &x,
             &y,
@@ -180,6 +214,7 @@ fn main() -> ExitCode {
             measure,
             step,
             step_b,
+            layers,
             maps,
             json,
             svg,
@@ -189,6 +224,7 @@ fn main() -> ExitCode {
             &grid::Options {
                 measure,
                 steps: [step, step_b],
+                layers,
                 axes: maps.layout,
                 neurons: maps.neurons,
                 json,
@@ -217,12 +253,5 @@ fn main() -> ExitCode {
             policies,
             json,
         } => replay::replay(&runs, &policies, json),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::from(failure.code())
-        }
     }
 }

@@ -1,12 +1,15 @@
 use std::path::PathBuf;
 
 use frostline::activations::{Length, Run};
-use frostline::freeze::{CostShares, History, PolicyConfig, Simulated, simulate};
+use frostline::freeze::{CostShares, Error, History, PolicyConfig, Simulated, simulate};
+use frostline::report::{aligned, escaped, fixed};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::{out, runs};
 
-/// Prints what each policy would have frozen in each run, and saved.
+/// Prints what each policy would have frozen in each run, and saved. A policy that decides by what a run didn't record is
+/// left out of that run and named.
 pub(crate) fn replay(
     folders: &[PathBuf],
     policies: &[PolicyConfig],
@@ -14,18 +17,16 @@ pub(crate) fn replay(
 ) -> Result<(), Failure> {
     let replayed = folders
         .iter()
-        .map(|folder| Replayed::of(Run::open(folder)?, policies))
+        .map(|folder| Replayed::of(runs::open(folder, "replay")?, policies))
         .collect::<Result<Vec<_>, Failure>>()?;
     if json {
         let runs: Vec<Value> = replayed.iter().map(Replayed::json).collect();
-        println!("{}", serde_json::to_string_pretty(&runs)?);
-        return Ok(());
+        return out::print_json(&runs);
     }
     for (index, run) in replayed.iter().enumerate() {
-        if index > 0 {
-            println!();
-        }
-        run.print();
+        let between = if index == 0 { "" } else { "\n" };
+        out::print(&format!("{between}{}", run.text()))?;
+        run.warn();
     }
     Ok(())
 }
@@ -34,6 +35,13 @@ pub(crate) fn replay(
 struct Replayed {
     run: Run,
     columns: Vec<Column>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A policy that decides by what the run didn't record.
+struct LeftOut {
+    policy: String,
+    reason: String,
 }
 
 /// A policy in a run.
@@ -51,34 +59,52 @@ impl Replayed {
             )));
         }
         let recorded = History::of(&run);
-        let columns = policies
-            .iter()
-            .map(|config| Column::of(&run, &recorded, config))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        Ok(Replayed { run, columns })
+        let (mut columns, mut left_out) = (Vec::new(), Vec::new());
+        for config in policies {
+            match Column::of(&run, &recorded, config) {
+                Ok(column) => columns.push(column),
+                Err(error @ Error::NotRecorded { .. }) => left_out.push(LeftOut {
+                    policy: config.to_string(),
+                    reason: error.to_string(),
+                }),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match &left_out[..] {
+            [first, ..] if columns.is_empty() => Err(Failure::Data(format!(
+                "{}: {}",
+                run.path().display(),
+                first.reason
+            ))),
+            _ => Ok(Replayed {
+                run,
+                columns,
+                left_out,
+            }),
+        }
     }
 
     fn json(&self) -> Value {
         let info = &self.run.info;
+        let left_out = self.left_out.iter();
+        let left_out: Vec<Value> = left_out
+            .map(|left_out| json!({"policy": left_out.policy, "reason": left_out.reason}))
+            .collect();
         json!({
-            "path": self.run.path(),
+            "path": self.run.path().display().to_string(),
             "name": info.name,
             "layers": info.layers,
             "length": info.length,
             "measure": info.measure,
             "policies": self.columns.iter().map(|column| column.json(info.length)).collect::<Vec<_>>(),
+            "left_out": left_out,
             "problems": self.run.problems,
         })
     }
 
-    fn print(&self) {
+    fn text(&self) -> String {
         let info = &self.run.info;
         let steps = info.length.steps;
-        println!(
-            "{}: {} layers, {steps} steps\n",
-            self.run.path().display(),
-            info.layers.len()
-        );
         let mut rows = vec![row(
             "",
             self.columns.iter().map(|column| column.policy.clone()),
@@ -92,22 +118,36 @@ impl Replayed {
         }
         let saved = |share: fn(&Simulated) -> f64| {
             let columns = self.columns.iter();
-            columns.map(move |column| format!("{:.1} %", 100.0 * share(&column.found)))
+            columns.map(move |column| format!("{} %", fixed(100.0 * share(&column.found), 1)))
         };
         rows.push(row("saved", saved(|found| found.saved)));
         rows.push(row(
             "saved with cache",
             saved(|found| found.saved_with_cache),
         ));
-        print_aligned(&rows);
-        println!("\n{}", self.shares());
-        for problem in &self.run.problems {
-            eprintln!("warning: {problem}");
+        format!(
+            "{}: {} layers, {steps} steps\n\n{}\n{}\n",
+            escaped(&self.run.path().display().to_string()),
+            info.layers.len(),
+            aligned(&rows, &[]),
+            self.shares()
+        )
+    }
+
+    /// Says what makes the replay less believable, and which policies are not in it.
+    fn warn(&self) {
+        self.run.problems.iter().for_each(out::warn);
+        for left_out in &self.left_out {
+            out::warn(format!(
+                "{} is left out: {}",
+                left_out.policy, left_out.reason
+            ));
         }
         for (warning, policies) in self.warnings() {
-            match policies.len() == self.columns.len() {
-                true => eprintln!("warning: {warning}"),
-                false => eprintln!("warning: {}: {warning}", policies.join(", ")),
+            if policies.len() == self.columns.len() {
+                out::warn(warning);
+            } else {
+                out::warn(format!("{}: {warning}", policies.join(", ")));
             }
         }
     }
@@ -115,16 +155,17 @@ impl Replayed {
     /// What the saved shares are counted by, and what measuring took, which they leave out.
     fn shares(&self) -> String {
         let by_flops = |column: &Column| column.found.cost_shares == CostShares::Flops;
-        let counted = match self.columns.iter().all(by_flops) {
-            true => "layers counted by the operations of their forward",
-            false => "every layer counted the same: the run doesn't know their operations",
+        let counted = if self.columns.iter().all(by_flops) {
+            "layers counted by the operations of their forward"
+        } else {
+            "every layer counted the same: the run doesn't know their operations"
         };
         let last = self.run.history.last();
         let measuring = last.map(|check| check.measuring_seconds / check.training_seconds);
         match measuring.filter(|share| share.is_finite()) {
             Some(share) => format!(
-                "{counted}; measuring took {:.1} % of the training's time",
-                100.0 * share
+                "{counted}; measuring took {} % of the training's time",
+                fixed(100.0 * share, 1)
             ),
             None => counted.to_string(),
         }
@@ -146,11 +187,10 @@ impl Replayed {
 }
 
 impl Column {
-    fn of(run: &Run, recorded: &History, config: &PolicyConfig) -> Result<Self, Failure> {
+    fn of(run: &Run, recorded: &History, config: &PolicyConfig) -> Result<Self, Error> {
         let policy = config.init()?;
         let flops = run.info.forward_flops.as_deref();
-        let mut found = simulate(policy.as_ref(), recorded, flops)
-            .map_err(|error| Failure::Data(format!("{}: {error}", run.path().display())))?;
+        let mut found = simulate(policy.as_ref(), recorded, flops)?;
         if let Some(measure) = policy.measure()
             && measure.to_string() != run.info.measure
         {
@@ -201,23 +241,5 @@ fn moment(step: usize, length: Length) -> String {
 }
 
 fn row(first: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
-    // Control characters would move the cursor, or worse.
-    let first = first.replace(char::is_control, " ");
-    std::iter::once(first).chain(cells).collect()
-}
-
-fn print_aligned(rows: &[Vec<String>]) {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths);
-        let line: Vec<String> = cells
-            .map(|(cell, &width)| format!("{cell:<width$}"))
-            .collect();
-        println!("{}", line.join("  ").trim_end());
-    }
+    std::iter::once(first.to_string()).chain(cells).collect()
 }

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use frostline::activations::Run;
-use frostline::report::{Page, csv_files, svg_files, tensorboard_files, text_table};
-use indicatif::{ProgressBar, ProgressStyle};
+use frostline::report::{Page, csv_files, escaped, svg_files, tensorboard_files, text_table};
 
 use crate::failure::Failure;
-use crate::write_files::write_files;
+use crate::outputs::{refuse_inputs, write_file, write_files};
+use crate::{out, runs};
 
 /// What to make of the runs.
 pub(crate) struct Options {
@@ -22,11 +22,11 @@ pub(crate) struct Options {
 pub(crate) fn report(folders: &[PathBuf], options: &Options) -> Result<(), Failure> {
     let runs = folders
         .iter()
-        .map(Run::open)
+        .map(|folder| runs::open(folder, "report"))
         .collect::<Result<Vec<_>, _>>()?;
-    for problem in runs.iter().flat_map(|run| &run.problems) {
-        eprintln!("warning: {problem}");
-    }
+    runs.iter()
+        .flat_map(|run| &run.problems)
+        .for_each(out::warn);
     if let Some(empty) = runs.iter().find(|run| run.history.is_empty()) {
         let path = empty.path().display();
         return Err(Failure::Data(format!(
@@ -35,22 +35,27 @@ pub(crate) fn report(folders: &[PathBuf], options: &Options) -> Result<(), Failu
     }
     let by_default = (!options.json).then(|| folders[0].join("report.html"));
     let html = options.output.clone().or(by_default);
+    let outputs = [&html, &options.svg, &options.csv, &options.tensorboard];
+    let inputs: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    for output in outputs.into_iter().flatten() {
+        refuse_inputs(output, &inputs)?;
+    }
     let written = write(&runs, html.as_deref(), options)?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json(&runs))?);
-        return Ok(());
+        return out::print_json(&json(&runs));
     }
-    println!("{}", text_table(&runs.iter().collect::<Vec<_>>()));
+    let mut text = text_table(&runs.iter().collect::<Vec<_>>());
+    text.push('\n');
     for line in written {
-        println!("{line}");
+        text += &format!("{}\n", escaped(&line));
     }
-    Ok(())
+    out::print(&text)
 }
 
 fn json(runs: &[Run]) -> Vec<serde_json::Value> {
     let run = |run: &Run| {
         serde_json::json!({
-            "path": run.path(),
+            "path": run.path().display().to_string(),
             "run": run.info,
             "history": run.history,
             "problems": run.problems,
@@ -68,8 +73,7 @@ fn write(runs: &[Run], html: Option<&Path>, options: &Options) -> Result<Vec<Str
     let page = compared(runs)?;
     let mut written = Vec::new();
     if let Some(path) = html {
-        std::fs::write(path, page.html()?)
-            .map_err(|error| Failure::Data(format!("{}: {error}", path.display())))?;
+        write_file(path, page.html()?.as_bytes())?;
         written.push(format!("page: {}", path.display()));
     }
     if let Some(folder) = &options.svg {
@@ -88,19 +92,12 @@ fn write(runs: &[Run], html: Option<&Path>, options: &Options) -> Result<Vec<Str
 }
 
 fn compared(runs: &[Run]) -> Result<Page<'_>, Failure> {
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template(
-            "comparing layers {bar:30} {pos}/{len} checkpoints, {eta} left",
-        )
-        .expect("the template is a constant"),
-    );
+    let bar = out::bar("comparing layers {bar:30} {pos}/{len} checkpoints, {eta} left");
     let page = frostline::compared(runs, &Device::flex(), |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
     })?;
     bar.finish_and_clear();
-    for problem in &page.notices {
-        eprintln!("warning: {problem}");
-    }
+    page.notices.iter().for_each(out::warn);
     Ok(page)
 }

@@ -110,7 +110,10 @@ fn the_reference_cases_pass_through_the_command() {
         let undefined = |field: &str, measure: &str| {
             assert!(found[field].is_null(), "{name} {field}");
             let warnings = found["warnings"].as_array().expect("a list");
-            let named = |w: &&Value| w["kind"] == "Undefined" && w["measure"] == measure;
+            let named = |w: &&Value| {
+                let measures = w["measure"].as_str().unwrap_or_default().split(", ");
+                w["kind"] == "Undefined" && measures.into_iter().any(|name| name == measure)
+            };
             assert!(
                 warnings.iter().any(|w| named(&w)),
                 "{name} {measure}: {warnings:?}"
@@ -129,20 +132,18 @@ fn the_reference_cases_pass_through_the_command() {
         }
         let hard = if name == "cond_1e10" { 1e-6 } else { 1e-10 };
         let r2 = &expected["linreg_r2"];
-        close(
-            &name,
-            &found["r2"]["y_from_x"],
-            &r2["y_from_x"],
-            pick(hard, 1e-6),
-        );
-        close(
-            &name,
-            &found["r2"]["x_from_y"],
-            &r2["x_from_y"],
-            pick(hard, 1e-6),
-        );
+        for (side, rank) in [("y_from_x", "rank_x"), ("x_from_y", "rank_y")] {
+            // Below two samples a direction there is no share to speak of.
+            let enough = expected["n"].as_u64() >= expected[rank].as_u64().map(|rank| 2 * rank);
+            if enough {
+                close(&name, &found["r2"][side], &r2[side], pick(hard, 1e-6));
+            } else {
+                assert!(found["r2"][side].is_null(), "{name} {side}");
+            }
+        }
         compared += 1;
-        if expected["cca_error"].is_string() {
+        let still = expected["rank_x"] == 0 || expected["rank_y"] == 0;
+        if expected["cca_error"].is_string() || still {
             undefined("cca", "cca");
             assert!(
                 found["pwcca"].is_null()
@@ -232,6 +233,7 @@ fn the_fields_are_those_that_are_promised() {
         "chance",
         "bartlett",
         "dft_cca",
+        "similarities",
         "warnings",
     ];
     let found: Value = serde_json::from_str(&text).unwrap();

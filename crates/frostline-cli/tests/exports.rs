@@ -223,3 +223,79 @@ fn a_checkpoint_that_cannot_be_read_is_told_where_no_page_tells_it() {
     let warnings = text(&output.stderr);
     assert!(warnings.contains("warning: ") && warnings.contains("step-00000050.safetensors"));
 }
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let temp = tempfile::tempdir().unwrap();
+    let here = temp.path();
+    write(&here.join("run"), "run", false);
+    let before = fs::read(here.join("run/history.jsonl")).unwrap();
+    for arguments in [
+        ["-o", "run/history.jsonl"],
+        ["-o", "run/run.json"],
+        ["-o", "run/checkpoints/step-00000000.safetensors"],
+        ["--svg", "run/checkpoints"],
+    ] {
+        let output = frostline(&[&["report", "run"], &arguments[..]].concat(), here);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("is read as part of run"), "{stderr}");
+    }
+    assert_eq!(fs::read(here.join("run/history.jsonl")).unwrap(), before);
+    done(&["report", "run", "-o", "run/page.html"], here);
+    done(&["report", "run", "-o", "run/page.html"], here);
+}
+
+/// The writes of a process that may make no file larger than some kilobytes fail half way, as on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_leaves_the_old_page_and_nothing_of_the_new_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let here = temp.path();
+    write(&here.join("run"), "run", false);
+    for (arguments, file) in [
+        ("report run -o page.html", "page.html"),
+        ("grid run run --svg grid.svg", "grid.svg"),
+    ] {
+        fs::write(here.join(file), "the old one").unwrap();
+        let limited = format!(
+            "trap '' XFSZ; ulimit -f 1; exec {} {arguments}",
+            env!("CARGO_BIN_EXE_frostline")
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &limited])
+            .current_dir(here)
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(file), "{stderr}");
+        assert_eq!(fs::read(here.join(file)).unwrap(), b"the old one");
+    }
+    let mut left = names(here);
+    ["run", "page.html", "grid.svg"]
+        .iter()
+        .for_each(|known| assert!(left.remove(*known)));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_stays_a_link_and_a_device_a_device() {
+    let temp = tempfile::tempdir().unwrap();
+    let here = temp.path();
+    write(&here.join("run"), "run", false);
+    fs::create_dir(here.join("site")).unwrap();
+    std::os::unix::fs::symlink("site/page.html", here.join("page.html")).unwrap();
+    fs::write(here.join("site/page.html"), "old").unwrap();
+    done(&["report", "run", "-o", "page.html"], here);
+    assert!(here.join("page.html").is_symlink());
+    assert!(
+        fs::read_to_string(here.join("site/page.html"))
+            .unwrap()
+            .contains("<svg")
+    );
+    assert!(done(&["report", "run", "-o", "/dev/stdout"], here).contains("<svg"));
+    done(&["report", "run", "-o", "/dev/null"], here);
+    assert!(!Path::new("/dev/null").is_file());
+}

@@ -185,3 +185,79 @@ fn the_command_says_what_is_wrong_and_exits_with_one_or_two() {
     let help = frostline(&["replay", "--help"], temp.path());
     assert!(text(&help.stdout).contains("frostline replay runs/ordinary"));
 }
+
+#[test]
+fn a_policy_that_was_not_recorded_is_left_out_and_named_and_the_others_are_shown() {
+    let temp = tempfile::tempdir().unwrap();
+    write(&temp.path().join("run"), |_, _| {});
+    let arguments = ["replay", "run", "-p", "grad_norm", "-p", "linear(0.5)"];
+    let output = frostline(&arguments, temp.path());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(
+        table.contains("linear(0.5, 1)") && !table.contains("grad_norm"),
+        "{table}"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "warning: grad_norm(50) is left out: this run did not record the gradients of its layers, by which the policy \
+         decides (gradient norm: change below percentile 50)\n"
+    );
+    let output = frostline(&[&arguments[..], &["--json"]].concat(), temp.path());
+    let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(runs[0]["policies"].as_array().unwrap().len(), 1);
+    assert_eq!(runs[0]["left_out"][0]["policy"], "grad_norm(50)");
+}
+
+#[test]
+fn a_schedule_over_any_number_of_epochs_answers_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    write(&temp.path().join("run"), |info, _| {
+        info.length = Length {
+            steps: 1_000_000_000_000_000_000,
+            steps_per_epoch: 10,
+        };
+    });
+    for policy in [
+        "geometric(0)",
+        "geometric(1e-12)",
+        "geometric(0.333)",
+        "linear",
+        "cubic",
+    ] {
+        let output = frostline(&["replay", "run", "-p", policy], temp.path());
+        assert!(
+            output.status.success(),
+            "{policy}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_run_of_twenty_thousand_checks_is_replayed_by_every_policy() {
+    let temp = tempfile::tempdir().unwrap();
+    write(&temp.path().join("run"), |info, checks| {
+        info.length = Length::steps(20_000);
+        *checks = (0..20_000)
+            .map(|step| Check {
+                step,
+                learning_rate: Some(if step < 500 { 0.1 } else { 0.01 }),
+                similarity: vec![(step > 0).then_some(0.5); 3],
+                gradients: vec![Some(1.0); 3],
+                weight_change: vec![Some(0.1); 3],
+                ..Check::default()
+            })
+            .collect();
+    });
+    let policies = [
+        "converged",
+        "thaw_on_lr_drop(10, converged)",
+        "grad_norm",
+        "weight_delta",
+    ];
+    let policies = policies.iter().flat_map(|policy| ["--policy", policy]);
+    let arguments: Vec<&str> = ["replay", "run"].into_iter().chain(policies).collect();
+    let output = frostline(&arguments, temp.path());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}

@@ -229,6 +229,19 @@ fn the_command_says_what_is_missing_and_exits_with_one_or_two() {
     failed(&["report"], 2, "RUN");
     failed(&["draw"], 2, "draw");
 
+    run(&temp.path().join("runs"), "b", Never);
+    let holds = "runs is not a run folder but holds 1 run: frostline report runs/b";
+    failed(&["report", "runs"], 1, holds);
+    run(&temp.path().join("runs"), "a", Never);
+    let holds = "runs is not a run folder but holds 2 runs: frostline report runs/*";
+    failed(&["report", "runs"], 1, holds);
+    failed(
+        &["replay", "runs/"],
+        1,
+        "holds 2 runs: frostline replay runs/*",
+    );
+    failed(&["grid", "runs", "runs"], 1, "frostline grid runs/a runs/b");
+
     run(temp.path(), "silent", Never);
     std::fs::write(temp.path().join("silent/history.jsonl"), "").unwrap();
     failed(&["report", "silent"], 1, "no check was recorded");

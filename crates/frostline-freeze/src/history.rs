@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
 use frostline_activations::{Check, Length, Run};
 
 use crate::FreezePolicy;
@@ -8,6 +10,20 @@ pub struct History {
     layers: Vec<String>,
     length: Length,
     checks: Vec<Check>,
+    /// The largest learning rate up to each check, so that a long history is read once and not at every check.
+    largest_rates: Vec<Option<f64>>,
+    since: Since,
+}
+
+/// The history that [`History::since`] gave last, and the index of the check that it begins with.
+#[derive(Debug, Default)]
+struct Since(Mutex<Option<(usize, Arc<History>)>>);
+
+impl Clone for Since {
+    /// A cache stays with its history.
+    fn clone(&self) -> Self {
+        Since::default()
+    }
 }
 
 impl History {
@@ -17,20 +33,26 @@ impl History {
             layers: layers.into_iter().collect(),
             length,
             checks: Vec::new(),
+            largest_rates: Vec::new(),
+            since: Since::default(),
         }
     }
 
     /// The history of a recorded run.
     pub fn of(run: &Run) -> Self {
-        History {
-            layers: run.info.layers.clone(),
-            length: run.info.length,
-            checks: run.history.clone(),
-        }
+        let mut history = History::new(run.info.layers.iter().cloned(), run.info.length);
+        run.history
+            .iter()
+            .cloned()
+            .for_each(|check| history.push(check));
+        history
     }
 
     /// Adds what a check saw. Its `frozen` is the count before the decision.
     pub fn push(&mut self, check: Check) {
+        let before = self.largest_rates.last().copied().flatten();
+        let rates = before.into_iter().chain(check.learning_rate);
+        self.largest_rates.push(rates.reduce(f64::max));
         self.checks.push(check);
     }
 
@@ -83,19 +105,31 @@ impl History {
 
     /// The same training from the check with this index on, as if nothing had been seen before: what that
     /// check compared with earlier ones is not known.
-    pub fn since(&self, check: usize) -> History {
-        let mut checks = self.checks[check.min(self.checks.len())..].to_vec();
-        if let Some(first) = checks.first_mut() {
-            first.similarity.fill(None);
-            first.chance.fill(None);
-            first.gradients.fill(None);
-            first.weight_change.fill(None);
+    ///
+    /// A history that grows and is cut at the same check again costs what was added.
+    pub fn since(&self, check: usize) -> Arc<History> {
+        let mut last = self.since.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = match last.take() {
+            Some((first, since)) if first == check => Arc::unwrap_or_clone(since),
+            _ => History::new(self.layers.iter().cloned(), self.length),
+        };
+        // What was decided at the latest check then was written into it afterwards.
+        since.checks.pop();
+        since.largest_rates.pop();
+        let known = check.saturating_add(since.checks.len());
+        for (added, seen) in self.checks.iter().enumerate().skip(known) {
+            let mut seen = seen.clone();
+            if added == check {
+                seen.similarity.fill(None);
+                seen.chance.fill(None);
+                seen.gradients.fill(None);
+                seen.weight_change.fill(None);
+            }
+            since.push(seen);
         }
-        History {
-            layers: self.layers.clone(),
-            length: self.length,
-            checks,
-        }
+        let since = Arc::new(since);
+        *last = Some((check, since.clone()));
+        since
     }
 
     /// How much a layer changed between the check before `check` and `check`, per unit of relative
@@ -114,10 +148,7 @@ impl History {
         if change == 0.0 {
             return Some(0.0);
         }
-        let rates = self.checks[..=check]
-            .iter()
-            .filter_map(|check| check.learning_rate);
-        let (Some(rate), Some(largest)) = (this.learning_rate, rates.reduce(f64::max)) else {
+        let (Some(rate), Some(largest)) = (this.learning_rate, self.largest_rates[check]) else {
             return Some(change);
         };
         let relative = change / (rate / largest);

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use frostline_activations::Check;
 
 use crate::{Error, FreezePolicy, History};
@@ -143,9 +145,9 @@ fn asked(policy: &dyn FreezePolicy, recorded: &History) -> Vec<Check> {
     let (length, layers) = (recorded.length(), recorded.layers().len());
     let mut checks = recorded.checks().to_vec();
     let last = recorded.latest().map_or(0, |check| check.step);
+    let mut known: HashSet<usize> = checks.iter().map(|check| check.step).collect();
     for step in policy.wanted_steps(layers, length) {
-        let known = checks.iter().any(|check| check.step == step);
-        if step < last && !known {
+        if step < last && known.insert(step) {
             checks.push(Check {
                 step,
                 epoch: length.epoch(step),

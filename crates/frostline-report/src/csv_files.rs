@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use frostline_activations::{ByChance, Check, Run, Status};
 
 use crate::heatmap::check;
+use crate::home::without_home;
 use crate::judged::{CHANCE_COLUMNS, chance_numbers};
 use crate::report_file::ReportFile;
 use crate::summary::{Summary, ledger, run_names};
@@ -19,8 +20,10 @@ use crate::{Error, LayerCurve, RunPictures};
 /// Beside a similarity stand what chance gives in its place (`chance`), up to where it may well be chance's
 /// (`chance_upper`), the similarity freed of chance (`corrected`) and `samples_a_direction`.
 ///
-/// A cell is empty where a number is not known or not finite. Errors: `PaneShape` and `OutOfRange`, for
-/// panes that can't be drawn either.
+/// A cell is empty where a number is not known or not finite. A text that a spreadsheet would take for a formula, since it
+/// begins with `=`, `+`, `-`, `@` or blanks before one of them, and is no number, has an apostrophe in front.
+///
+/// Errors: `PaneShape` and `OutOfRange`, for panes that can't be drawn either.
 pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     for pane in runs.iter().flat_map(|pictures| &pictures.panes) {
         check(pane)?;
@@ -84,10 +87,12 @@ where
 {
     const IN_MEMORY: &str = "a table in memory with rows of one length takes every cell";
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns).expect(IN_MEMORY);
-    for row in rows {
-        writer.write_record(row).expect(IN_MEMORY);
-    }
+    let mut write = |row: R| {
+        let cells = row.into_iter().map(no_formula);
+        writer.write_record(cells).expect(IN_MEMORY);
+    };
+    write(columns);
+    rows.into_iter().for_each(write);
     ReportFile {
         name: name.to_string(),
         content: writer.into_inner().expect(IN_MEMORY),
@@ -104,7 +109,10 @@ fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>
     columns.extend(settings.iter().map(|key| format!("settings.{key}")));
     let rows = runs.iter().zip(names).map(|(run, name)| {
         let mut row = run_row(run, name).to_vec();
-        let value = |key: &&String| run.info.settings.get(*key).cloned().unwrap_or_default();
+        let value = |key: &&String| {
+            let value = run.info.settings.get(*key);
+            value.map_or_else(String::new, |value| without_home(value))
+        };
         row.extend(settings.iter().map(value));
         row
     });
@@ -327,6 +335,18 @@ fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// The cell, as text where a spreadsheet would take it for a formula.
+fn no_formula(cell: String) -> String {
+    // The last four are those that stand for the first four where letters are as wide as they are high.
+    const STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let first_written = cell.trim_start_matches(|c: char| c.is_whitespace() || c.is_control());
+    let is_number = cell.parse::<f64>().is_ok_and(f64::is_finite);
+    match first_written.starts_with(STARTS) && !is_number {
+        true => format!("'{cell}"),
+        false => cell,
+    }
 }
 
 /// With every digit that tells it from its neighbours; nothing where it is not known or not finite.

@@ -25,6 +25,7 @@
 //! - [`Summary`] holds a run's numbers.
 //! - [`svg_files`], [`csv_files`] and [`tensorboard_files`] are the page's pictures and numbers as files for
 //!   other programs.
+//! - [`aligned`], [`escaped`] and [`fixed`] are for whatever else is printed on a terminal.
 //!
 //! Nothing here sees a tensor: similarities come in as numbers. A picture for which nothing was recorded
 //! is [`Error::Nothing`]; names and notices may hold anything, they stay text.
@@ -43,6 +44,7 @@ mod front;
 mod fronts;
 mod hatching;
 mod heatmap;
+mod home;
 mod judged;
 mod legend;
 mod page;
@@ -63,6 +65,7 @@ mod summary;
 mod svg;
 mod svg_files;
 mod tensorboard;
+mod terminal;
 mod timeline;
 mod trade_off;
 
@@ -88,5 +91,6 @@ pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};
 pub use svg_files::svg_files;
 pub use tensorboard::tensorboard_files;
+pub use terminal::{aligned, escaped, fixed};
 pub use timeline::freeze_timeline;
 pub use trade_off::{TradeOff, TradeOffLine, TradeOffPoint, trade_off};

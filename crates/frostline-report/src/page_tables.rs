@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use frostline_activations::{PanesProbe, Run};
 
 use crate::axis::short;
+use crate::home::without_home;
 use crate::summary::{Summary, grouped, seconds_text};
 use crate::svg::escape;
 
@@ -116,7 +117,7 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
     for key in keys {
         row(
             key,
-            each(&|run: &Run| or_none(run.info.settings.get(key).cloned())),
+            each(&|run: &Run| or_none(run.info.settings.get(key).map(|value| without_home(value)))),
         );
     }
     region("Settings", &(html + "</tbody>\n</table>\n"))

@@ -4,8 +4,9 @@ use crate::cost::flops_text;
 use crate::page::{document, figure, notice};
 use crate::page_tables::table;
 use crate::study::ORDINARY;
-use crate::summary::{aligned, seconds_text, something_froze};
+use crate::summary::{seconds_text, something_froze};
 use crate::svg::escape;
+use crate::terminal::{aligned, escaped};
 use crate::{Arm, Cost, Error, Estimate, Figure, Study, Worth, fronts};
 
 impl Study {
@@ -16,7 +17,7 @@ impl Study {
         text += &aligned(&self.worth_rows(), &[]);
         text.push('\n');
         for sentence in self.missing() {
-            text += &format!("{}\n", sentence.replace(char::is_control, " "));
+            text += &format!("{}\n", escaped(&sentence));
         }
         text
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use frostline_activations::{Ledger, Run, Status};
 
 use crate::axis::drawable;
+use crate::terminal::{aligned, fixed};
 
 /// A run in numbers: a row of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,11 +133,22 @@ impl Summary {
     }
 
     pub(crate) fn frost_line_text(&self) -> String {
+        /// Frost lines at either end; those between become an ellipsis.
+        const SHOWN: usize = 4;
         let lines: Vec<String> = self.frost_lines.iter().map(FrostLine::to_string).collect();
-        match lines.first() {
+        let shown = match lines.len() {
+            count if count > 2 * SHOWN + 1 => [
+                &lines[..SHOWN],
+                &[format!("… {} more …", grouped(count - 2 * SHOWN))],
+                &lines[count - SHOWN..],
+            ]
+            .concat(),
+            _ => lines,
+        };
+        match shown.first() {
             Some(first) => {
                 let first = first.replacen(':', " layers:", 1);
-                [vec![first], lines[1..].to_vec()].concat().join(", ")
+                [vec![first], shown[1..].to_vec()].concat().join(", ")
             }
             None => "no checks".into(),
         }
@@ -182,33 +194,6 @@ pub fn text_table(runs: &[&Run]) -> String {
 /// The column of what freezing saved.
 const SAVED: usize = 5;
 
-/// Rows of as many cells as aligned columns, those at `right` to the right.
-pub(crate) fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut table = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate();
-        let line: Vec<String> = cells
-            .map(|(column, (cell, &width))| {
-                // Control characters would move the cursor, or worse.
-                let cell = cell.replace(char::is_control, " ");
-                match right.contains(&column) {
-                    true => format!("{cell:>width$}"),
-                    false => format!("{cell:<width$}"),
-                }
-            })
-            .collect();
-        table.push_str(line.join("  ").trim_end());
-        table.push('\n');
-    }
-    table
-}
-
 /// What the run computed and saved: at its end, or else at the last check that knows.
 pub(crate) fn ledger(run: &Run) -> Option<&Ledger> {
     let at_end = run.info.outcome.as_ref();
@@ -248,7 +233,7 @@ pub(crate) fn grouped(number: usize) -> String {
 }
 
 pub(crate) fn seconds_text(seconds: Option<f64>) -> String {
-    seconds.map_or("not known".into(), |s| format!("{s:.1} s"))
+    seconds.map_or("not known".into(), |s| format!("{} s", fixed(s, 1)))
 }
 
 /// The last step that anything is known of.

@@ -507,3 +507,34 @@ enum Kind {
     #[prost(bytes, tag = "3")]
     Obsolete(Vec<u8>),
 }
+
+#[test]
+fn no_cell_of_a_table_is_a_formula_and_numbers_stay_numbers() {
+    let mut run = usual("=1+1");
+    let cells = [
+        ("equals", "=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("plus", "+1+1", "'+1+1"),
+        ("minus", "-2-3", "'-2-3"),
+        ("at", "@SUM(A1)", "'@SUM(A1)"),
+        ("tab", "\t=1", "'\t=1"),
+        ("wide", "＝1", "'＝1"),
+        ("rate", "-0.5", "-0.5"),
+        ("exponent", "+1e-3", "+1e-3"),
+        ("endless", "-inf", "'-inf"),
+        ("words", "at most 2 %", "at most 2 %"),
+    ];
+    run.info.settings = cells
+        .map(|(key, value, _)| (key.to_string(), value.to_string()))
+        .into();
+    run.history[1].reason = "=reason".to_string();
+    run.history[1].loss = Some(-1.5);
+    let files = csv_files(&[pictures(&run)]).unwrap();
+    let runs = table(&files, "runs.csv");
+    assert_eq!(runs[0]["run"], "'=1+1");
+    for (key, _, written) in cells {
+        assert_eq!(runs[0][&format!("settings.{key}")], written, "{key}");
+    }
+    let checks = table(&files, "checks.csv");
+    assert_eq!(checks[1]["reason"], "'=reason");
+    assert_eq!(checks[1]["loss"], "-1.5");
+}

@@ -7,9 +7,7 @@ use crate::{Cut, Measure, Side};
 #[non_exhaustive]
 pub enum Error {
     /// The two views have a different number of samples.
-    #[error(
-        "x has {x} samples but y has {y}; both must come from the same inputs in the same order"
-    )]
+    #[error("{}", self.named("x", "y"))]
     SampleMismatch {
         /// Samples of x.
         x: usize,
@@ -107,7 +105,7 @@ pub enum Error {
         y: Measure,
     },
     /// A view in which no neuron varies, where the measure has no value without variance.
-    #[error("no neuron of {side} varies, so {measure} has no value")]
+    #[error("{}", self.named("x", "y"))]
     NoVariance {
         /// Which view.
         side: Side,
@@ -242,5 +240,21 @@ impl Error {
                 | Error::NoDebiasedEstimate { .. }
                 | Error::HiddenByRounding { .. }
         )
+    }
+}
+
+impl Error {
+    /// The error with the layers' names in the places of x and y.
+    pub fn named(&self, x: &str, y: &str) -> String {
+        match self {
+            Error::SampleMismatch { x: of_x, y: of_y } => format!(
+                "{x} has {of_x} samples but {y} has {of_y}; both must come from the same inputs in the same order"
+            ),
+            Error::NoVariance { side, measure } => {
+                let layer = if *side == Side::X { x } else { y };
+                format!("no neuron of {layer} varies, so {measure} has no value")
+            }
+            other => other.to_string(),
+        }
     }
 }

@@ -125,64 +125,77 @@ impl fmt::Display for Directions {
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Warning {
+    /// The view that the warning is about; none where it is about both, or about samples or measures.
+    pub fn side(&self) -> Option<Side> {
         match self {
-            Warning::FewSamples { samples, dims } => write!(
-                f,
+            Warning::DeadNeurons { side, .. }
+            | Warning::NoVariance { side }
+            | Warning::RankDeficient { side, .. }
+            | Warning::IllConditioned { side, .. }
+            | Warning::CutIsClose { side, .. }
+            | Warning::FlatFrequencies { side, .. } => Some(*side),
+            _ => None,
+        }
+    }
+
+    /// The warning with the layers' names in the places of x and y.
+    pub fn named(&self, x: &str, y: &str) -> String {
+        let layer = match self.side() {
+            Some(Side::Y) => y,
+            _ => x,
+        };
+        match self {
+            Warning::FewSamples { samples, dims } => format!(
                 "{samples} samples for {}, fewer than ten each: compare the value with its chance level",
                 Directions(*dims)
             ),
-            Warning::RepeatedSamples { samples, distinct } => write!(
-                f,
+            Warning::RepeatedSamples { samples, distinct } => format!(
                 "only {distinct} of the {samples} samples differ; repeated ones tell nothing new, and the chance level is \
                  that of {distinct}"
             ),
-            Warning::NotUnique { equal, low, high } => write!(
-                f,
+            Warning::NotUnique { equal, low, high } => format!(
                 "pwcca is not unique: {equal} correlations are equal, and by the choice of their directions it lies \
                  between {low:.3} and {high:.3}"
             ),
             Warning::Rounded { measure, doubt } => {
-                write!(f, "rounding may have moved {measure} by {doubt:.1e}")
+                format!("rounding may have moved {measure} by {doubt:.1e}")
             }
-            Warning::DeadNeurons { side, count: 1 } => {
-                write!(f, "1 neuron of {side} never varies and was left out")
+            Warning::DeadNeurons { count: 1, .. } => {
+                format!("1 neuron of {layer} never varies and was left out")
             }
-            Warning::DeadNeurons { side, count } => {
-                write!(f, "{count} neurons of {side} never vary and were left out")
+            Warning::DeadNeurons { count, .. } => {
+                format!("{count} neurons of {layer} never vary and were left out")
             }
-            Warning::NoVariance { side } => {
-                write!(f, "no neuron of {side} varies: nothing to correlate")
+            Warning::NoVariance { .. } => {
+                format!("no neuron of {layer} varies: nothing to correlate")
             }
-            Warning::RankDeficient {
-                side,
-                rank,
-                neurons,
-            } => write!(
-                f,
-                "the {neurons} neurons of {side} span {} only; what is fainter is rounding",
+            Warning::RankDeficient { rank, neurons, .. } => format!(
+                "the {neurons} neurons of {layer} span {} only; what is fainter is rounding",
                 Directions(*rank)
             ),
-            Warning::IllConditioned { side, rank } => write!(
-                f,
-                "of {side} only {} clear of rounding; fainter ones were left out: compare the activations themselves \
+            Warning::IllConditioned { rank, .. } => format!(
+                "of {layer} only {} clear of rounding; fainter ones were left out: compare the activations themselves \
                  in f64",
                 match rank {
                     1 => "1 direction stands".to_string(),
                     rank => format!("{rank} directions stand"),
                 }
             ),
-            Warning::CutIsClose { side, margin } => write!(
-                f,
-                "the cut of {side} is within {margin:.0e} of a direction's share: one more or less \
+            Warning::CutIsClose { margin, .. } => format!(
+                "the cut of {layer} is within {margin:.0e} of a direction's share: one more or less \
                  may be kept elsewhere"
             ),
-            Warning::FlatFrequencies { side, count, of } => write!(
-                f,
-                "{side} doesn't vary at {count} of {of} frequencies: they count as 0"
-            ),
-            Warning::Undefined { measure, reason } => write!(f, "{measure} is undefined: {reason}"),
+            Warning::FlatFrequencies { count, of, .. } => {
+                format!("{layer} doesn't vary at {count} of {of} frequencies: they count as 0")
+            }
+            Warning::Undefined { measure, reason } => format!("{measure} is undefined: {reason}"),
         }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named("x", "y"))
     }
 }

@@ -31,13 +31,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`; `train` adds
+//! [`devices`] opens the devices of a build by their names and says which adapters answer. Features name Burn's backends: `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`; `train` adds
 //! freezing in Burn's own trainer.
 
 mod class_sensitivity;
 mod compress;
 mod convergence;
 mod cross_model;
+pub mod devices;
 mod dynamics;
 mod error;
 mod groups;

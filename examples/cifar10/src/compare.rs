@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use cifar10::progress::Bar;
-use frostline::activations::RunFolder;
+use frostline::activations::{RunFolder, write_aside};
 use frostline::prelude::*;
 use frostline::report::text_table;
 
@@ -49,7 +49,7 @@ fn show(arguments: &Arguments, runs: &[Run], folder: &Path) -> Result<(), Box<dy
     });
     bar.clear();
     let path = folder.join("report.html");
-    std::fs::write(&path, page?)?;
+    write_aside(&path, page?.as_bytes())?;
     if arguments.json {
         let runs: Vec<_> = runs.iter().map(|run| &run.info).collect();
         println!("{}", serde_json::json!({ "runs": runs, "page": path }));

@@ -262,7 +262,12 @@ fn cifar10(
             lossy => format!("CIFAR-10 ({lossy})"),
         },
         classes: CLASSES.map(String::from).to_vec(),
-        provenance: format!("CIFAR-10 from {}; {}", images.display(), listing.format()),
+        // Where the cache folder is, is this machine's affair: a run's settings are passed on.
+        provenance: format!(
+            "CIFAR-10 from {} in the cache folder; {}",
+            images.strip_prefix(cache).unwrap_or(&images).display(),
+            listing.format()
+        ),
         notice: None,
         notes,
     })

@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use clap::Args;
+use frostline::activations::write_aside;
 use frostline::prelude::*;
 use frostline::report::{self, TradeOff, TradeOffLine};
 
 use crate::data::{Dataset, Images, Source};
-use crate::devices;
+use crate::devices::{self, Adapter, OpenDevice};
 use crate::nets::Net;
 use crate::progress::{self, Spinner};
 
@@ -40,7 +41,7 @@ pub struct ExperimentArguments<const IMAGES: u32, const EPOCHS: u32> {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// The device that trains and compares, of those compiled in
-    #[arg(long, default_value_t = devices::compiled_in().first().map_or("none", |(name, _)| *name).to_string())]
+    #[arg(long, default_value_t = devices::compiled_in().first().copied().unwrap_or("none").to_string())]
     pub device: String,
     /// Folder of the pictures and the numbers; trained networks are kept in `networks` beside it, for all
     /// experiments that ask for them
@@ -54,7 +55,7 @@ pub struct ExperimentArguments<const IMAGES: u32, const EPOCHS: u32> {
 impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
     /// Finds the device and loads the images. The folder is `runs/<name>` unless it was given.
     pub fn begin(&self, name: &str) -> Result<Experiment, Box<dyn Error>> {
-        let device = devices::device(&self.device)?;
+        let OpenDevice { device, adapter } = progress::open(&self.device)?;
         let dataset = progress::load(self.data, self.seed)?;
         let (images, epochs, asked) = match self.full {
             true => (50_000, 20, 10_000),
@@ -77,7 +78,7 @@ impl<const IMAGES: u32, const EPOCHS: u32> ExperimentArguments<IMAGES, EPOCHS> {
             seed: self.seed,
             out,
             spinner: Spinner::default(),
-            device_name: self.device.clone(),
+            adapter,
             json: self.json,
         })
     }
@@ -139,7 +140,7 @@ pub struct Experiment {
     /// Where pictures and numbers go.
     pub out: PathBuf,
     spinner: Spinner,
-    device_name: String,
+    adapter: Adapter,
     json: bool,
 }
 
@@ -211,7 +212,8 @@ impl Experiment {
         svg: Result<String, report::Error>,
     ) -> Result<(), Box<dyn Error>> {
         let path = self.out.join(format!("{name}.svg"));
-        std::fs::write(&path, svg?).map_err(|error| format!("{}: {error}", path.display()))?;
+        write_aside(&path, svg?.as_bytes())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         self.say(&format!("picture: {}", path.display()));
         Ok(())
     }
@@ -227,11 +229,12 @@ impl Experiment {
         numbers["epochs"] = self.epochs.into();
         numbers["test_images"] = self.asked.len().into();
         numbers["seed"] = self.seed.into();
-        numbers["device"] = self.device_name.clone().into();
+        numbers["device"] = self.adapter.to_string().into();
         self.spinner.stop();
         let text = serde_json::to_string_pretty(&numbers)?;
         let path = self.out.join("numbers.json");
-        std::fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+        write_aside(&path, text.as_bytes())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         match self.json {
             true => println!("{text}"),
             false => {

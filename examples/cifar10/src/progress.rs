@@ -1,4 +1,4 @@
-//! Bars for loading and training; silent, or a line an epoch, where stderr is no terminal.
+//! What is said while a program opens its device, loads and trains. Bars are silent, or a line an epoch, where stderr is no terminal.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -7,7 +7,17 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::data::{self, DataError, Dataset, Source};
+use crate::devices::{self, DeviceError, OpenDevice};
 use crate::train::Moment;
+
+/// Opens the device of this name, and says which adapter answers where it is not the host itself.
+pub fn open(device: &str) -> Result<OpenDevice, DeviceError> {
+    let found = devices::open(device)?;
+    if !devices::is_host(&found.device) {
+        eprintln!("device: {}", found.adapter);
+    }
+    Ok(found)
+}
 
 /// A bar for work of known length; silent when stderr is no terminal.
 pub struct Bar(ProgressBar);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use cifar10::data::Dataset;
+use cifar10::devices::{Adapter, OpenDevice};
 use cifar10::nets::{ConvNet, PaperNet, ResNet};
 use cifar10::progress::{self, TrainingBar};
 use cifar10::train::train;
@@ -42,6 +43,7 @@ pub(crate) struct Session<'a> {
     /// Training images of each training.
     images: usize,
     device: Device,
+    adapter: Adapter,
     stop: Arc<AtomicBool>,
 }
 
@@ -51,7 +53,7 @@ impl<'a> Session<'a> {
         arguments: &'a TrainingArguments,
         seed: u64,
     ) -> Result<Self, Box<dyn Error>> {
-        let device = cifar10::devices::device(&arguments.device)?;
+        let OpenDevice { device, adapter } = progress::open(&arguments.device)?;
         let stop = stop_on_ctrl_c()?;
         let dataset = progress::load(arguments.data, seed)?;
         Ok(Session {
@@ -60,6 +62,7 @@ impl<'a> Session<'a> {
             images: dataset.train.balanced(arguments.images(), seed).len(),
             dataset,
             device,
+            adapter,
             stop,
         })
     }
@@ -79,9 +82,9 @@ impl<'a> Session<'a> {
         self.dataset.notice.clone()
     }
 
-    /// The device, as the command line has it.
-    pub(crate) fn device_name(&self) -> &String {
-        &self.arguments.device
+    /// What trains.
+    pub(crate) fn adapter(&self) -> &Adapter {
+        &self.adapter
     }
 
     /// The settings of a training as its run folder keeps them.
@@ -102,7 +105,7 @@ impl<'a> Session<'a> {
             info.title = Some(format!("{}, {epochs}, seed {}", self.title(), job.seed));
             info.notice = self.notice();
             info.seed = Some(job.seed);
-            info.device = self.arguments.device.clone();
+            info.device = self.adapter.to_string();
             info.settings = self.described(job);
         };
         let mut bar = TrainingBar::new(&job.name);

@@ -9,7 +9,7 @@ mod json;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use frostline::activations::Outcome;
+use frostline::activations::{Outcome, write_aside};
 use frostline::prelude::*;
 use frostline::report::{self, Cost, Study, fronts};
 
@@ -79,9 +79,9 @@ fn show(
     let names = trained.iter().map(|(arm, _)| arm.job.name.as_str());
     let numbers = json::of(&study, names);
     let page = arguments.out.join("study.html");
-    std::fs::write(&page, study.html()?)?;
+    write_aside(&page, study.html()?.as_bytes())?;
     let text = serde_json::to_string_pretty(&numbers)?;
-    std::fs::write(arguments.out.join("study.json"), &text)?;
+    write_aside(&arguments.out.join("study.json"), text.as_bytes())?;
     let pictures = pictures(&study, &arguments.out)?;
     if arguments.json {
         println!("{text}");
@@ -107,7 +107,7 @@ fn pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>
         match fronts(&study.fronts(cost), cost) {
             Ok(svg) => {
                 let path = folder.join(name);
-                std::fs::write(&path, svg)?;
+                write_aside(&path, svg.as_bytes())?;
                 paths.push(path);
             }
             Err(report::Error::Nothing(_)) => {}

@@ -1,6 +1,7 @@
 use burn::module::Module;
+use burn::tensor::Device;
 use frostline_activations::{Activations, ByChance, Check, ProbeInfo, Run, Status};
-use frostline_svcca::{Prepared, View, Warning};
+use frostline_svcca::{Prepared, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
@@ -62,7 +63,7 @@ impl<M: Module> FreezeTraining<M> {
             inputs: activations.inputs(),
         };
         if self.info.device.is_empty() {
-            let devices: Vec<String> = model.devices().iter().map(|d| format!("{d:?}")).collect();
+            let devices: Vec<String> = model.devices().iter().map(named).collect();
             self.info.device = devices.join(", ");
         }
         match &self.info.forward_flops {
@@ -219,13 +220,26 @@ impl<M: Module> FreezeTraining<M> {
                 (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
                 (_, Err(error)) => Some(Err(error)),
             };
-            let told: Vec<String> = match &compared {
-                None => Vec::new(),
-                Some(Ok(compared)) => compared.warnings.iter().map(Warning::to_string).collect(),
-                Some(Err(error)) => vec![error.to_string()],
-            };
-            let warnings = told.iter().map(|told| format!("{name}: {told}"));
-            found.warnings.extend(warnings);
+            let before = format!("{name} at the check before");
+            match &compared {
+                None => {}
+                Some(Ok(compared)) => {
+                    found
+                        .warnings
+                        .extend(compared.warnings.iter().map(|warning| {
+                            let told = warning.named(&before, name);
+                            match warning.side() {
+                                Some(_) => told,
+                                None => format!("{name}: {told}"),
+                            }
+                        }))
+                }
+                Some(Err(error)) => {
+                    found
+                        .warnings
+                        .push(format!("{name}: {}", error.named(&before, name)));
+                }
+            }
             let compared = compared.and_then(Result::ok);
             found.chance.push(compared.as_ref().map(by_chance));
             found
@@ -272,4 +286,13 @@ impl<M: Module> FreezeTraining<M> {
             kept: kept.unwrap_or_default(),
         }
     }
+}
+
+/// The device as the run folder names it, with the card behind it where there is one.
+fn named(device: &Device) -> String {
+    #[cfg(feature = "gpu")]
+    if let Some(identity) = device.identity() {
+        return format!("{} ({device:?})", identity.name);
+    }
+    format!("{device:?}")
 }

@@ -28,6 +28,20 @@ impl Geometric {
         let frozen = (layers as f64 * (1.0 - training) - ROUNDING).ceil() as usize;
         frozen.min(layers.saturating_sub(1))
     }
+
+    /// The first of so many epochs after which `count` layers are frozen, found by halving: more of them are frozen after
+    /// more epochs, and a training may have any number of them.
+    fn epochs_until(&self, count: usize, layers: usize, epochs: usize) -> usize {
+        let (mut fewer, mut enough) = (0, epochs);
+        while enough - fewer > 1 {
+            let middle = fewer + (enough - fewer) / 2;
+            match self.frozen_after(middle, layers) < count {
+                true => fewer = middle,
+                false => enough = middle,
+            }
+        }
+        enough
+    }
 }
 
 impl FreezePolicy for Geometric {
@@ -46,12 +60,13 @@ impl FreezePolicy for Geometric {
     /// The ends of the epochs that freeze something.
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
         let epoch = length.steps_per_epoch.max(1);
-        let frozen = |epochs| self.frozen_after(epochs, layers);
-        let all = layers.saturating_sub(1);
-        let last = (1..=length.steps / epoch).take_while(|epochs| frozen(epochs - 1) < all);
-        last.filter(|&epochs| frozen(epochs) > frozen(epochs - 1))
-            .map(|epochs| epochs * epoch)
-            .collect()
+        let epochs = length.steps / epoch;
+        let all = self.frozen_after(epochs, layers);
+        let mut ends: Vec<usize> = (1..=all)
+            .map(|count| epoch * self.epochs_until(count, layers, epochs))
+            .collect();
+        ends.dedup();
+        ends
     }
 }
 

@@ -283,6 +283,40 @@ fn layers_too_wide_for_the_probe_are_trained_on_and_the_history_says_why() {
     );
 }
 
+/// Taps the blocks, the first with a neuron beside its own that is always 0.
+fn with_a_dead_neuron(net: &Net, x: Tensor<2>) -> Tensor<2> {
+    let x = net.block1.forward(x);
+    let dead = x.zeros_like().slice_dim(1, 0..1);
+    Tensor::cat(vec![x.clone(), dead], 1).tap("block1");
+    let x = net.block2.forward(x).tap("block2");
+    let x = net.block3.forward(x).tap("block3");
+    net.head.forward(x).tap("head")
+}
+
+#[test]
+fn a_warning_of_a_check_names_its_layer() {
+    let net = Net::new(1);
+    let asked = samples(200, 99, &Device::flex());
+    let probe = Probe::new(vec![asked], with_a_dead_neuron);
+    let layers = Layers::of(&net).unwrap();
+    let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10))
+        .checking(CheckpointSchedule::EverySteps(5));
+    freezing.start(&net).unwrap();
+    freezing.after_step(net, 5).unwrap();
+    let warnings = &freezing.history().latest().unwrap().warnings;
+    let dead = "1 neuron of block1 never varies and was left out";
+    assert!(
+        warnings.iter().any(|warning| warning == dead),
+        "{warnings:?}"
+    );
+    let of_the_check_before = "1 neuron of block1 at the check before never varies";
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with(of_the_check_before))
+    );
+}
+
 #[test]
 fn the_time_up_to_an_interruption_is_time_of_training() {
     let net = Net::new(1);

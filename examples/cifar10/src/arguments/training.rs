@@ -39,7 +39,7 @@ pub(crate) struct TrainingArguments {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) model: Model,
     /// The device that trains, of those compiled in
-    #[arg(long, default_value_t = cifar10::devices::compiled_in().first().map_or("none", |(name, _)| *name).to_string())]
+    #[arg(long, default_value_t = cifar10::devices::compiled_in().first().copied().unwrap_or("none").to_string())]
     pub(crate) device: String,
 }
 

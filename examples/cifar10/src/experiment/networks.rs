@@ -167,7 +167,7 @@ impl Experiment {
             info.title = Some(self.title(&name));
             info.notice = self.dataset.notice.clone();
             info.seed = Some(seed);
-            info.device = self.device_name.clone();
+            info.device = self.adapter.to_string();
         };
         let watch = |moment| {
             bar.at(moment);

@@ -112,9 +112,15 @@ impl Arm {
     ) -> Result<Vec<String>, Box<dyn Error>> {
         let wanted = session.described(&self.job);
         let policy = self.job.policy.init()?.describe();
+        // A folder of an earlier version names the device alone.
+        let device = if info.device == session.adapter().device {
+            info.device.clone()
+        } else {
+            session.adapter().to_string()
+        };
         let mut pairs = vec![
             ("policy", Some(&info.policy), Some(&policy)),
-            ("device", Some(&info.device), Some(session.device_name())),
+            ("device", Some(&info.device), Some(&device)),
         ];
         let keys = wanted.keys().chain(info.settings.keys());
         for key in once(&keys.collect::<Vec<_>>()) {

@@ -1,0 +1,207 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use frostline::activations::{Activations, ArrayArchive, Run};
+use frostline::report::escaped;
+use frostline::svcca::{Error, Prepared};
+use indicatif::ProgressBar;
+
+use super::Options;
+use crate::failure::Failure;
+use crate::layer_file::{IN_MEMORY, LayerFile, left_out};
+use crate::layer_names::Choice;
+use crate::{out, runs};
+
+/// A run's checkpoint or a file of arrays, opened.
+pub(super) struct Source {
+    path: PathBuf,
+    /// The names of all that may be layers.
+    pub(super) names: Vec<String>,
+    /// The seed of a run that has one.
+    pub(super) seed: Option<u64>,
+    content: Content,
+}
+
+enum Content {
+    Checkpoint(Activations),
+    File(ArrayArchive),
+}
+
+/// Which of a run's probes the layers are of.
+#[derive(Clone, Copy)]
+pub(super) enum Probe {
+    OfChecks,
+    OfPanes,
+}
+
+impl Probe {
+    /// The probe of the panes where both are runs that evaluated it in the same layout at their steps, since it has
+    /// more samples; else that of the checks.
+    pub(super) fn of(a: &Path, b: &Path, steps: [Option<usize>; 2]) -> Probe {
+        // What can't be read is an error when it is read for good.
+        let pane = |path: &Path, step: Option<usize>| {
+            let run = Run::open(path).ok().filter(|_| path.is_dir())?;
+            let step = step.or(run.checkpoints().last().copied())?;
+            let evaluated = run.pane_steps().contains(&step);
+            run.info.panes_probe.filter(|_| evaluated)
+        };
+        match (pane(a, steps[0]), pane(b, steps[1])) {
+            (Some(a), Some(b)) if a.layout == b.layout => Probe::OfPanes,
+            _ => Probe::OfChecks,
+        }
+    }
+}
+
+/// Layers that are ready to be compared.
+pub(super) struct Layers {
+    pub(super) names: Vec<String>,
+    pub(super) prepared: Vec<Result<Prepared, Error>>,
+    /// Arrays that are no layers, each with the reason.
+    pub(super) left_out: Vec<(String, String)>,
+}
+
+impl Source {
+    pub(super) fn open(path: &Path, step: Option<usize>, probe: Probe) -> Result<Source, Failure> {
+        if path.is_dir() {
+            return Source::of_run(path, step, probe);
+        }
+        if step.is_some() {
+            return Err(Failure::Usage(format!(
+                "{} is a file and has no steps; only a run folder has",
+                path.display()
+            )));
+        }
+        let archive = ArrayArchive::open(path)?;
+        let names = archive.entries().iter();
+        Ok(Source {
+            path: path.to_path_buf(),
+            names: names.map(|entry| entry.name().to_string()).collect(),
+            seed: None,
+            content: Content::File(archive),
+        })
+    }
+
+    fn of_run(path: &Path, step: Option<usize>, probe: Probe) -> Result<Source, Failure> {
+        let run = runs::open(path, "grid")?;
+        run.problems.iter().for_each(out::warn);
+        let checkpoints = run.checkpoints();
+        let step = match step {
+            Some(step) if checkpoints.contains(&step) => step,
+            Some(step) => {
+                let known: Vec<String> = checkpoints.iter().map(usize::to_string).collect();
+                return Err(Failure::Usage(format!(
+                    "{} has no checkpoint at step {step}; there are {}",
+                    path.display(),
+                    known.join(", ")
+                )));
+            }
+            None => *checkpoints.last().ok_or_else(|| {
+                Failure::Data(format!("{} has no checkpoints to compare", path.display()))
+            })?,
+        };
+        let activations = match probe {
+            Probe::OfChecks => run.activations(step, &Device::flex())?,
+            Probe::OfPanes => run.pane_activations(step, &Device::flex())?,
+        };
+        Ok(Source {
+            path: path.to_path_buf(),
+            names: activations.names().map(str::to_string).collect(),
+            seed: run.info.seed,
+            content: Content::Checkpoint(activations),
+        })
+    }
+
+    /// Reads and prepares the chosen layers.
+    pub(super) fn layers(
+        self,
+        chosen: &[Choice],
+        options: &Options,
+        bar: &ProgressBar,
+    ) -> Result<Layers, Failure> {
+        let path = self.path.display().to_string();
+        bar.set_message(format!("reading {}", escaped(&path)));
+        let layers = match self.content {
+            Content::Checkpoint(activations) => of_checkpoint(&activations, chosen, options)?,
+            Content::File(archive) => of_file(archive, &path, chosen, options, bar)?,
+        };
+        match (layers.names.is_empty(), layers.left_out.first()) {
+            (false, _) => Ok(layers),
+            (true, None) => Err(Failure::Data(format!("{path} has no layer to compare"))),
+            (true, Some((name, reason))) => Err(Failure::Data(format!(
+                "{path} has no layer to compare: {name}: {reason}"
+            ))),
+        }
+    }
+}
+
+fn of_checkpoint(
+    activations: &Activations,
+    chosen: &[Choice],
+    options: &Options,
+) -> Result<Layers, Failure> {
+    let names = activations.names().zip(chosen);
+    let names: Vec<String> = names
+        .filter(|(_, choice)| **choice != Choice::No)
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let views = names.iter().map(|name| activations.view(name));
+    let views = views.collect::<Result<Vec<_>, _>>()?;
+    Ok(Layers {
+        names,
+        prepared: options.measure.prepare_all(&views),
+        left_out: Vec::new(),
+    })
+}
+
+fn of_file(
+    mut archive: ArrayArchive<File>,
+    path: &str,
+    chosen: &[Choice],
+    options: &Options,
+    bar: &ProgressBar,
+) -> Result<Layers, Failure> {
+    let mut layers = Layers {
+        names: Vec::new(),
+        prepared: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut held = Vec::new();
+    let mut size = 0;
+    bar.set_length(chosen.len() as u64);
+    for (at, choice) in chosen.iter().enumerate() {
+        bar.set_position(at as u64);
+        let entry = &archive.entries()[at];
+        let name = entry.name().to_string();
+        match (choice, left_out(entry)) {
+            (Choice::No, _) => continue,
+            (Choice::Matched, Some(reason)) => {
+                layers.left_out.push((name, reason));
+                continue;
+            }
+            // What was named is read, or the error says why it can't be.
+            (Choice::Named, _) | (Choice::Matched, None) => {}
+        }
+        let label = format!("{path}:{name}");
+        let array = archive.array(at)?;
+        let mut file = LayerFile::of(array, label.clone(), options.axes, options.neurons)?;
+        if file.size() > IN_MEMORY {
+            return Err(Failure::Data(format!(
+                "{label} is larger than {} GiB; compare it alone, which reads it in blocks",
+                IN_MEMORY >> 30
+            )));
+        }
+        // What a layer keeps is smaller than the layer, so they are not all held at once.
+        if size + file.size() > IN_MEMORY {
+            layers.prepared.extend(options.measure.prepare_all(&held));
+            held.clear();
+            size = 0;
+        }
+        size += file.size();
+        let samples = file.samples();
+        held.push(file.view(0..samples)?);
+        layers.names.push(name);
+    }
+    layers.prepared.extend(options.measure.prepare_all(&held));
+    Ok(layers)
+}
