@@ -2,7 +2,8 @@
 //!
 //! A layer is what its neurons say about the same samples: a `[sample, neuron]` tensor. Two layers
 //! are compared by the correlations of the best-matching directions in the spaces that their
-//! neurons span, so it doesn't matter how many neurons each has, nor in what order or mix.
+//! neurons span, so it doesn't matter how many neurons each has, nor how they are ordered or rotated.
+//! [`Measure`] says what else each measure ignores.
 //!
 //! ```
 //! use burn::tensor::{Device, Distribution, Tensor};

@@ -19,6 +19,17 @@ use crate::{Cut, Error};
 /// | `r2` | share of y's variance that a linear map of x explains, see [`crate::R2`] |
 /// | `pls` | total covariance of the matched directions, see [`crate::Pls`]; in the activations' units |
 ///
+/// What may be done to a layer without changing the value:
+///
+/// | name | reordering neurons | rotating the layer | one factor for all neurons | any invertible mix, such as a factor for each neuron |
+/// |---|---|---|---|---|
+/// | `cca` | yes | yes | yes | yes |
+/// | `svcca` | yes | yes | yes | no: a small neuron may be cut off |
+/// | `pwcca` | yes | no, of the weighting layer | yes | no, of the weighting layer |
+/// | `cka`, `procrustes` | yes | yes | yes | no: large neurons weigh most |
+/// | `r2` | yes | yes | yes | of x yes, of y no |
+/// | `pls` | yes | yes | no | no |
+///
 /// It parses from these names, prints as them, and is written as them by serde.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -446,3 +446,52 @@ fn an_error_names_the_measure_that_rounding_hides() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_measure_ignores_what_its_table_says_and_nothing_else() {
+    // y's neurons differ in size, so that what a factor of each does is seen.
+    let shared = normal(400, 4);
+    let x = Tensor::cat(vec![shared.clone(), normal(400, 2)], 1);
+    let sizes = Tensor::<2>::from_data([[3.0, 1.0, 0.5, 2.0, 1.0]], (&x.device(), DType::F64));
+    let y = Tensor::cat(vec![shared, normal(400, 1)], 1) * sizes;
+    let order = Tensor::cat(
+        [3, 0, 4, 1, 2]
+            .map(|i| y.clone().slice([0..400, i..i + 1]))
+            .to_vec(),
+        1,
+    );
+    let turn = samples::normal(5, 5, 77).qr().q();
+    let rotated = y.clone().matmul(samples::tensor(&turn));
+    let scaled = y.clone().mul_scalar(7.0);
+    let each = Tensor::<2>::from_data([[50.0, 0.02, 50.0, 0.02, 1.0]], (&x.device(), DType::F64));
+    let mixed = y.clone() * each;
+    for (measure, expected) in [
+        (Measure::CCA, [true, true, true, true]),
+        (Measure::default(), [true, true, true, false]),
+        (Measure::Pwcca(Weights::Y), [true, false, true, false]),
+        (Measure::Pwcca(Weights::X), [true, true, true, true]),
+        (Measure::Cka(Bias::Debiased), [true, true, true, false]),
+        (Measure::Procrustes, [true, true, true, false]),
+        (Measure::R2, [true, true, true, false]),
+        (Measure::Pls, [true, true, false, false]),
+    ] {
+        let plain = measure.between(&x, &y).unwrap().value;
+        for (changed, ignored) in [&order, &rotated, &scaled, &mixed]
+            .into_iter()
+            .zip(expected)
+        {
+            let found = measure.between(&x, changed).unwrap().value;
+            assert_eq!(
+                (found - plain).abs() < 1e-9,
+                ignored,
+                "{measure}: {found} {plain}"
+            );
+        }
+    }
+    let explained = Measure::R2.between(&y, &x).unwrap().value;
+    let by_mixed = Measure::R2.between(&mixed, &x).unwrap().value;
+    assert!(
+        (explained - by_mixed).abs() < 1e-9,
+        "{explained} {by_mixed}"
+    );
+}
