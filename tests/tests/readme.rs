@@ -119,6 +119,7 @@ fn train_one_step(net: Net, optimizer: &mut ModuleOptimizer) -> Net {
 fn the_code_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
     let temp = tempfile::tempdir()?;
     std::env::set_current_dir(temp.path())?;
+    let (loss, rate, accuracy) = (0.5, 0.05, Some(0.75));
     let device = Device::flex();
     let inputs = Tensor::<2>::random([300, 4], Distribution::Normal(0.0, 1.0), &device);
     let steps_per_epoch = 8;
@@ -141,6 +142,22 @@ for step in 1..=length.steps {
     net = freezing.after_step(net, step)?;
 }
 freezing.finish(Status::Finished, length.steps, None)?;
+}
+
+{
+    let (x, mask) = (inputs.clone(), inputs.clone().ones_like());
+let probe = Probe::new(vec![(x, mask)], |net: &Net, (x, mask)| net.forward(x * mask));
+let layers = Layers::named(&net, &[("body", &["layer1", "layer2"]), ("head", &["head"])])?;
+    assert_eq!(layers.names().collect::<Vec<_>>(), ["body", "head"]);
+    let layers = Layers::of(&net)?;
+    let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10));
+    let step = 1;
+    let mut net = net.clone();
+let told = Step { loss: Some(loss), learning_rate: Some(rate), accuracy, samples: Some(32), ..Step::from(step) };
+net = freezing.after_step(net, told)?; // `accuracy` on held-out samples, after an epoch for example
+    let metrics = freezing.metrics().unwrap();
+    assert_eq!(metrics.tested().next().unwrap().test_accuracy.unwrap().mean, 0.75);
+    freezing.note_saved(&net, step)?;
 }
 
 let (logits, activations) = record(|| net.valid().forward(inputs))?;
@@ -197,12 +214,12 @@ fn the_trainer_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let model = Net::new(&device.clone().autodiff());
     let probe = Probe::new(vec![Batching.batch((0..60).collect(), &device)], Net::forward);
-    let length = Length::epochs(2, 8);
     let loader = || DataLoaderBuilder::new(Batching).batch_size(8).build(InMemDataset::new((0..64).collect()));
     let (train, valid) = (loader(), loader());
     let (optimizer, rates) = (SgdConfig::new().init(), ConstantLr::new(0.01));
     let here = temp.path().to_path_buf();
 
+let length = Length::epochs(2, train.num_items().div_ceil(8)); // optimizer steps: the loader's batches of 8
 let model = FreezeTraining::new(Layers::of(&model)?, probe, Converged::default(), length)
     .going_on_in(here.join("runs/learner"))
     .wrap(model);
@@ -216,6 +233,10 @@ let model = result.model.into_inner();
     assert_eq!(model.num_params(), 4 * 6 + 6 + 6 * 5 + 5 + 5 + 1);
     let run = Run::open(here.join("runs/learner"))?;
     assert_eq!(run.info.outcome.map(|end| (end.status, end.step)), Some((Status::Finished, 16)));
+    assert_eq!(run.info.name, "learner");
+    // A regression: its loss at every step, and a loss of each of two validations.
+    assert_eq!(run.metrics.trained().filter(|step| step.loss.is_some()).count(), 16);
+    assert_eq!(run.metrics.tested().filter(|test| test.test_loss.is_some()).count(), 2);
     Ok(())
 }
 

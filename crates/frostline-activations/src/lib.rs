@@ -17,7 +17,7 @@
 //! - [`record`] runs one forward, [`Probe`] the same batches again and again.
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
 //! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
-//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk.
+//! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
 //! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
 //! - [`write_aside`] writes a file whole or not at all.
 //!
@@ -33,6 +33,7 @@ mod layout;
 mod ledger;
 mod listening;
 mod maps;
+mod metrics;
 mod pattern;
 mod probe;
 mod real_tokens;
@@ -51,6 +52,7 @@ pub use by_chance::ByChance;
 pub use error::Error;
 pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
+pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use probe::Probe;
 use real_tokens::RealTokens;
 pub use record::record;

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::run_folder::{self, CHECKPOINTS, HISTORY, PANES, RUN};
-use crate::{Activations, ByChance, Error, Layout, Ledger, Length};
+use crate::run_folder::{self, CHECKPOINTS, HISTORY, METRICS, PANES, RUN};
+use crate::{Activations, ByChance, Error, Layout, Ledger, Length, Metrics, MetricsPoint};
 
 /// The version of the run folder that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -45,6 +47,9 @@ pub struct RunInfo {
     pub versions: Versions,
     /// Whatever else the user wants to keep of the run: batch size, model, ...
     pub settings: BTreeMap<String, String>,
+    /// When it began, in seconds since the start of 1970 (UTC); none in folders of earlier versions.
+    #[serde(default)]
+    pub began: Option<f64>,
     /// How it ended; none while it runs, or when it was killed.
     pub outcome: Option<Outcome>,
 }
@@ -188,7 +193,9 @@ pub struct Run {
     pub info: RunInfo,
     /// Its checks, in order.
     pub history: Vec<Check>,
-    /// What could not be read, each with the file's name; everything before it is in `history`.
+    /// What it reported at every step and of every test; empty in folders of earlier versions.
+    pub metrics: Metrics,
+    /// What could not be read, each with the file's name; everything before it is in `history` and `metrics`.
     pub problems: Vec<String>,
     path: PathBuf,
     checkpoints: Vec<usize>,
@@ -198,13 +205,14 @@ pub struct Run {
 impl Run {
     /// Reads a run folder. Activations stay on disk until [`Run::activations`] asks for them.
     ///
-    /// A damaged or half-written line of the history goes to `problems` and ends the history there.
+    /// A damaged or half-written line of the history or of the metrics goes to `problems` and ends them there.
     /// Errors: `NotARun`, `NewerFormat`, `Io`.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let path = folder.as_ref().to_path_buf();
         let info = read_info(&path)?;
         let mut problems = Vec::new();
         let history = read_history(&path, &info, &mut problems)?;
+        let metrics = read_metrics(&path, &info, &mut problems)?;
         let checkpoints = run_folder::steps_in(&path.join(CHECKPOINTS))?;
         let mut pane_steps = run_folder::steps_in(&path.join(PANES))?;
         // A training that was cut short and gone on with from an earlier step may have left later ones.
@@ -214,6 +222,7 @@ impl Run {
         Ok(Run {
             info,
             history,
+            metrics,
             problems,
             path,
             checkpoints,
@@ -326,4 +335,52 @@ fn read_history(
         break;
     }
     Ok(history)
+}
+
+/// The points of `metrics.jsonl`, which folders of earlier versions don't have. They are read one by one, so that a
+/// file of any length takes little memory.
+fn read_metrics(
+    folder: &Path,
+    info: &RunInfo,
+    problems: &mut Vec<String>,
+) -> Result<Metrics, Error> {
+    /// No point is as long as this.
+    const LONGEST: u64 = 1 << 16;
+    let path = folder.join(METRICS);
+    if !path.is_file() {
+        // Reading a pipe would wait for ever.
+        if path.exists() {
+            problems.push(format!("{} is no file", path.display()));
+        }
+        return Ok(Metrics::default());
+    }
+    let file = File::open(&path).map_err(run_folder::io(&path))?;
+    let (mut reader, mut metrics) = (BufReader::new(file), Metrics::default());
+    for line in 1.. {
+        let mut text = Vec::new();
+        let mut limited = reader.by_ref().take(LONGEST);
+        let read = limited.read_until(b'\n', &mut text);
+        if read.map_err(run_folder::io(&path))? == 0 {
+            break;
+        }
+        if text == b"\n" {
+            continue;
+        }
+        let problem = match serde_json::from_slice::<MetricsPoint>(&text) {
+            Ok(point) => match point.problem(info.layers.len()) {
+                None => {
+                    metrics.push(point);
+                    continue;
+                }
+                Some(problem) => problem,
+            },
+            Err(source) => format!("is damaged or half written ({source})"),
+        };
+        problems.push(format!(
+            "line {line} of {} {problem}; the lines before it were read",
+            path.display(),
+        ));
+        break;
+    }
+    Ok(metrics)
 }

@@ -7,10 +7,14 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Activation, Activations, Check, Error, Outcome, Run, RunInfo, write_aside};
+use crate::{
+    Activation, Activations, Check, Error, Metrics, MetricsPoint, Outcome, Run, RunInfo,
+    write_aside,
+};
 
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
+pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const PANES: &str = "panes";
 /// Which saved model belongs to which step.
@@ -24,17 +28,19 @@ const ORDER: &str = "layers";
 /// ```text
 /// run.json                                what was run
 /// history.jsonl                           one line a check, append-only
+/// metrics.jsonl                           one line a step or a test, thinned when there are many
 /// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
 /// panes/step-00001200.safetensors         those of the panes' probe, where it is another
 /// saved.jsonl                             which saved model belongs to which step, where some were saved
 /// ```
-/// A kill at any moment loses at most the line that is being written: the history is appended to a
-/// line at a time, everything else is written aside and renamed.
+/// A kill at any moment loses at most the line that is being written: the history and the metrics are appended to a
+/// line at a time, everything else, the thinned metrics too, is written aside and renamed.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     info: RunInfo,
     history: File,
+    metrics: File,
 }
 
 impl RunFolder {
@@ -49,61 +55,65 @@ impl RunFolder {
         Self::opened(path, info)
     }
 
-    /// Begins anew the run in this folder, which was cut short: its history is emptied, its checkpoints are
-    /// written over. Errors: `Occupied` when it has ended, and as for [`resume`](Self::resume).
+    /// Begins anew the run in this folder, which was cut short: its history and metrics are emptied, its checkpoints
+    /// are written over. Errors: `Occupied` when it has ended, and as for [`resume`](Self::resume).
     pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
         let path = path.into();
         // A kill can leave a folder in which nothing is written yet.
         if !path.join(RUN).exists() {
-            return Self::rewritten(path, info, &[]);
+            return Self::rewritten(path, info, &[], &[]);
         }
         let run = Run::open(&path)?;
         if run.info.outcome.is_some() {
             return Err(Error::Occupied { path });
         }
         same_run(&path, &run.info, &info)?;
-        Self::rewritten(path, info, &[])
+        Self::rewritten(path, info, &[], &[])
     }
 
-    /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks up to there.
+    /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks and the metrics up to
+    /// there.
     ///
-    /// Later checks are dropped from the history: the training that goes on makes them again. `info` takes
-    /// the place of what `run.json` held.
+    /// Later ones are dropped: the training that goes on makes them again. `info` takes the place of what
+    /// `run.json` held, but for the moment when the run began.
     /// Errors: `NotARun`, `OtherRun` when its layers, length, probes, policy or measure are not those of
     /// `info`, `Io`.
     pub fn resume(
         path: impl Into<PathBuf>,
-        info: RunInfo,
+        mut info: RunInfo,
         step: usize,
-    ) -> Result<(Self, Vec<Check>), Error> {
+    ) -> Result<(Self, Vec<Check>, Metrics), Error> {
         let path = path.into();
         let mut run = Run::open(&path)?;
         same_run(&path, &run.info, &info)?;
         run.history.retain(|check| check.step <= step);
-        Ok((Self::rewritten(path, info, &run.history)?, run.history))
+        run.metrics.cut_after(step);
+        info.began = run.info.began;
+        let folder = Self::rewritten(path, info, &run.history, run.metrics.points())?;
+        Ok((folder, run.history, run.metrics))
     }
 
-    /// Opens the folder with this history.
-    fn rewritten(path: PathBuf, info: RunInfo, history: &[Check]) -> Result<Self, Error> {
+    /// Opens the folder with this history and these metrics.
+    fn rewritten(
+        path: PathBuf,
+        info: RunInfo,
+        history: &[Check],
+        metrics: &[MetricsPoint],
+    ) -> Result<Self, Error> {
         let checkpoints = path.join(CHECKPOINTS);
         std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        let lines: Vec<u8> = history.iter().flat_map(line).collect();
-        write_file(&path, HISTORY, &lines)?;
+        write_file(&path, HISTORY, &lines(history))?;
+        write_file(&path, METRICS, &lines(metrics))?;
         Self::opened(path, info)
     }
 
-    /// Opens the history to append to it and writes `run.json`.
+    /// Opens the history and the metrics to append to them and writes `run.json`.
     fn opened(path: PathBuf, info: RunInfo) -> Result<Self, Error> {
-        let history = path.join(HISTORY);
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&history)
-            .map_err(io(&history))?;
         let folder = RunFolder {
+            history: appended_to(&path.join(HISTORY))?,
+            metrics: appended_to(&path.join(METRICS))?,
             path,
             info,
-            history: file,
         };
         folder.write_info()?;
         Ok(folder)
@@ -112,11 +122,8 @@ impl RunFolder {
     /// Notes that the model was saved at this moment of the run, for whoever goes on from it.
     pub fn note_saved<T: Serialize>(&self, note: &T) -> Result<(), Error> {
         let path = self.path.join(SAVED);
-        let mut line = serde_json::to_vec(note).expect("a note has only strings and numbers");
-        line.push(b'\n');
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(&line))
-            .map_err(io(&path))
+        let mut file = appended_to(&path)?;
+        file.write_all(&line(note)).map_err(io(&path))
     }
 
     /// The notes of [`note_saved`](Self::note_saved), the latest last.
@@ -150,6 +157,19 @@ impl RunFolder {
         self.history
             .write_all(&line(check))
             .map_err(io(&self.path.join(HISTORY)))
+    }
+
+    /// Appends the latest point to the metrics, or writes all of them anew when they have been thinned.
+    pub fn keep_metrics(&mut self, metrics: &Metrics, thinned: bool) -> Result<(), Error> {
+        let path = self.path.join(METRICS);
+        if thinned {
+            write_file(&self.path, METRICS, &lines(metrics.points()))?;
+            // The file that was open has been replaced.
+            self.metrics = appended_to(&path)?;
+        } else if let Some(latest) = metrics.points().last() {
+            self.metrics.write_all(&line(latest)).map_err(io(&path))?;
+        }
+        Ok(())
     }
 
     /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
@@ -206,11 +226,20 @@ fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Erro
     Ok(())
 }
 
-/// A check as a line of the history.
-fn line(check: &Check) -> Vec<u8> {
-    let mut line = serde_json::to_vec(check).expect("a check has only strings and numbers");
+/// A check or a point as a line of its file.
+fn line<T: Serialize>(item: &T) -> Vec<u8> {
+    let mut line = serde_json::to_vec(item).expect("an item has only strings and numbers");
     line.push(b'\n');
     line
+}
+
+fn lines<T: Serialize>(items: &[T]) -> Vec<u8> {
+    items.iter().flat_map(line).collect()
+}
+
+fn appended_to(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(io(path))
 }
 
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
 use frostline_activations::{
-    Activation, Activations, ByChance, Check, Error, FORMAT_VERSION, Layout, Length, Outcome,
-    ProbeInfo, Run, RunFolder, RunInfo, Status, Versions,
+    Activation, Activations, ByChance, Check, Error, FORMAT_VERSION, Layout, Length, Metrics,
+    MetricsPoint, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, Versions,
 };
 
 fn info() -> RunInfo {
@@ -29,6 +29,7 @@ fn info() -> RunInfo {
         device: "flex".into(),
         versions: Versions::default(),
         settings: [("batch".to_string(), "64".to_string())].into(),
+        began: None,
         outcome: None,
     }
 }
@@ -167,7 +168,10 @@ fn no_file_is_left_half_written_beside_the_run() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["checkpoints", "history.jsonl", "run.json"]);
+    assert_eq!(
+        names,
+        ["checkpoints", "history.jsonl", "metrics.jsonl", "run.json"]
+    );
 }
 
 #[test]
@@ -259,4 +263,149 @@ fn what_is_no_run_folder_is_told_what_is_missing() {
 
     std::fs::write(temp.path().join("run.json"), "{").unwrap();
     assert!(message(temp.path()).contains("run.json is damaged"));
+}
+
+fn point(step: usize) -> MetricsPoint {
+    MetricsPoint {
+        step,
+        steps: 1,
+        epoch: step as f64 / 50.0,
+        loss: Spread::of(0.1 + 0.2 * step as f64),
+        learning_rate: Spread::of(0.01),
+        training_seconds: 0.1 * step as f64,
+        frozen: 1,
+        wall_seconds: 1.7e9 + step as f64,
+        ..MetricsPoint::default()
+    }
+}
+
+fn tested(step: usize) -> MetricsPoint {
+    MetricsPoint {
+        steps: 0,
+        loss: None,
+        test_accuracy: Spread::of(0.7),
+        ..point(step)
+    }
+}
+
+/// Writes a point a step up to `steps`, with a test at every tenth.
+fn reported(folder: &mut RunFolder, steps: usize) -> Metrics {
+    let mut metrics = Metrics::default();
+    for step in 1..=steps {
+        let tests = (step % 10 == 0).then(|| tested(step));
+        for point in [Some(point(step)), tests].into_iter().flatten() {
+            let thinned = metrics.push(point);
+            folder.keep_metrics(&metrics, thinned).unwrap();
+        }
+    }
+    metrics
+}
+
+#[test]
+fn what_every_step_reported_reads_back_to_the_last_digit() {
+    let temp = tempfile::tempdir().unwrap();
+    let metrics = reported(&mut written(temp.path()), 25);
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!(run.metrics, metrics);
+    assert_eq!(run.metrics.points().len(), 25 + 2);
+    assert_eq!(run.metrics.points()[10], tested(10));
+    assert!(run.problems.is_empty(), "{:?}", run.problems);
+}
+
+#[test]
+fn thinned_metrics_take_the_place_of_their_file_and_are_appended_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let metrics = reported(&mut written(temp.path()), 5000);
+    let text = std::fs::read_to_string(temp.path().join("metrics.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), metrics.points().len());
+    assert!(text.lines().count() < 4 * Metrics::POINTS);
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!(run.metrics, metrics);
+    let steps: usize = run.metrics.trained().map(|point| point.steps).sum();
+    assert_eq!(steps, 5000);
+    assert_eq!(run.metrics.tested().count(), 500);
+}
+
+#[test]
+fn a_folder_without_metrics_is_read_as_before() {
+    let temp = tempfile::tempdir().unwrap();
+    written(temp.path());
+    std::fs::remove_file(temp.path().join("metrics.jsonl")).unwrap();
+    let path = temp.path().join("run.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let old = text.replace("\"began\": null,", "");
+    assert_ne!(old, text);
+    std::fs::write(&path, old).unwrap();
+
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!((run.history.len(), run.metrics.points().len()), (3, 0));
+    assert_eq!(run.info.began, None);
+    assert!(run.problems.is_empty(), "{:?}", run.problems);
+    // What can't be read as lines is said.
+    std::fs::create_dir(temp.path().join("metrics.jsonl")).unwrap();
+    let run = Run::open(temp.path()).unwrap();
+    assert!(
+        run.problems[0].ends_with("metrics.jsonl is no file"),
+        "{:?}",
+        run.problems
+    );
+}
+
+#[test]
+fn a_damaged_line_of_the_metrics_ends_them_before_it_and_is_reported() {
+    let temp = tempfile::tempdir().unwrap();
+    reported(&mut written(temp.path()), 9);
+    let path = temp.path().join("metrics.jsonl");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let last = whole.trim_end().rfind('\n').unwrap() + 1;
+    let line = &whole[last..];
+    for (damaged, says) in [
+        (line[..line.len() / 2].to_string(), "half written"),
+        (line.replace("\"step\":9", "\"step\":-9"), "half written"),
+        (
+            line.replace("\"count\":1", "\"count\":0"),
+            "stands for no step",
+        ),
+        (
+            line.replace("\"frozen\":1", "\"frozen\":7"),
+            "7 frozen layers of 2",
+        ),
+        (
+            line.replace("\"steps\":1", &" ".repeat(1 << 17)),
+            "half written",
+        ),
+    ] {
+        assert_ne!(damaged, line);
+        std::fs::write(&path, format!("{}{damaged}", &whole[..last])).unwrap();
+        let run = Run::open(temp.path()).unwrap();
+        assert_eq!(run.metrics.points().len(), 8, "{says}");
+        let [problem] = run.problems.as_slice() else {
+            panic!("one problem: {:?}", run.problems);
+        };
+        assert!(
+            problem.contains("line 9") && problem.contains("metrics.jsonl"),
+            "{problem}"
+        );
+        assert!(problem.contains(says), "{problem}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_drops_what_it_reported_later_and_keeps_when_it_began() {
+    let temp = tempfile::tempdir().unwrap();
+    let began = Some(1.7e9);
+    let mut folder = RunFolder::create(temp.path(), RunInfo { began, ..info() }).unwrap();
+    reported(&mut folder, 30);
+    drop(folder);
+    let (mut folder, _, mut metrics) = RunFolder::resume(temp.path(), info(), 20).unwrap();
+    assert_eq!(metrics.points().last(), Some(&tested(20)));
+    let thinned = metrics.push(point(21));
+    folder.keep_metrics(&metrics, thinned).unwrap();
+
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!(run.metrics, metrics);
+    assert_eq!(run.info.began, began);
+    // Begun anew, nothing of it is left.
+    RunFolder::restart(temp.path(), info()).unwrap();
+    assert!(Run::open(temp.path()).unwrap().metrics.points().is_empty());
 }

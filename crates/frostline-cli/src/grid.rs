@@ -51,6 +51,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
     let findings = Findings::of(&rows, &columns, &found);
     problems.extend(findings.errors());
     let left_out = left_out([(a, &rows), (b, &columns)]);
+    left_out_lines(&left_out).iter().for_each(out::warn);
 
     if let Some(svg) = &options.svg {
         let picture = heatmap(&Heatmap {
@@ -79,7 +80,6 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
         text += &format!("picture: {}\n", escaped(&svg.display().to_string()));
     }
     out::print(&text)?;
-    left_out_lines(&left_out).iter().for_each(out::warn);
     problems.iter().for_each(out::warn);
     findings.warnings().iter().for_each(out::warn);
     Ok(())

@@ -2,6 +2,7 @@
 
 mod compare;
 mod failure;
+mod follow;
 mod grid;
 mod layer_file;
 mod layer_names;
@@ -100,11 +101,13 @@ cka, cka_biased, procrustes, r2, pls.")]
   frostline report runs/* -o page.html --svg pictures --csv tables
   frostline report runs/* --tensorboard logs && tensorboard --logdir logs
   frostline report runs/* --json        what was run and how it ended, for machines
+  frostline report runs/* --follow      while they go on: the page is drawn anew and loads itself anew
 
-Tables: runs.csv with the settings as columns, checks.csv, layers.csv, and panes.csv, where row_layer is a
-layer during training and column_layer one at the end. A cell is empty where nothing is known. TensorBoard
-gets scalars; its wall time is the run's seconds of training and measuring from the start of 1970, as a run
-folder knows no date. Folders are made, and files of the same names replaced.
+Tables: runs.csv with the settings as columns, metrics.csv with what every step reported, checks.csv,
+layers.csv, and panes.csv, where row_layer is a layer during training and column_layer one at the end. A cell
+is empty where nothing is known. TensorBoard gets scalars, by the time at which each step was done; a run
+folder of an earlier version knows no date and counts seconds from the start of 1970. Folders are made, and
+files of the same names replaced.
 
 Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
     Report {
@@ -126,6 +129,9 @@ Exit codes: 1 for a run that can't be read or a file that can't be written, 2 fo
         /// Print the runs and their histories as JSON, and draw a page only with --output
         #[arg(long)]
         json: bool,
+        /// Draw the page anew whenever a run grows, until all have ended or Ctrl-C; in a browser it loads itself anew
+        #[arg(long, conflicts_with_all = ["svg", "csv", "tensorboard", "json"])]
+        follow: bool,
     },
     /// Say when other freeze policies would have frozen the layers of a recorded run, and what that would save
     #[command(after_help = "Examples:
@@ -238,6 +244,7 @@ fn run(command: Command) -> Result<(), Failure> {
             csv,
             tensorboard,
             json,
+            follow,
         } => report::report(
             &runs,
             &report::Options {
@@ -246,6 +253,7 @@ fn run(command: Command) -> Result<(), Failure> {
                 csv,
                 tensorboard,
                 json,
+                follow,
             },
         ),
         Command::Replay {

@@ -5,6 +5,7 @@ use frostline::activations::Run;
 use frostline::report::{Page, csv_files, escaped, svg_files, tensorboard_files, text_table};
 
 use crate::failure::Failure;
+use crate::follow::follow;
 use crate::outputs::{refuse_inputs, write_file, write_files};
 use crate::{out, runs};
 
@@ -15,11 +16,22 @@ pub(crate) struct Options {
     pub(crate) csv: Option<PathBuf>,
     pub(crate) tensorboard: Option<PathBuf>,
     pub(crate) json: bool,
+    pub(crate) follow: bool,
 }
 
 /// Reads the runs, writes their page and what else was asked for, and prints their table; with `json` prints
 /// them in place of the table, and draws a page only where `output` asks for one.
 pub(crate) fn report(folders: &[PathBuf], options: &Options) -> Result<(), Failure> {
+    let by_default = (!options.json).then(|| folders[0].join("report.html"));
+    let html = options.output.clone().or(by_default);
+    let outputs = [&html, &options.svg, &options.csv, &options.tensorboard];
+    let inputs: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    for output in outputs.into_iter().flatten() {
+        refuse_inputs(output, &inputs)?;
+    }
+    if let (true, Some(html)) = (options.follow, &html) {
+        return follow(folders, html);
+    }
     let runs = folders
         .iter()
         .map(|folder| runs::open(folder, "report"))
@@ -27,18 +39,12 @@ pub(crate) fn report(folders: &[PathBuf], options: &Options) -> Result<(), Failu
     runs.iter()
         .flat_map(|run| &run.problems)
         .for_each(out::warn);
-    if let Some(empty) = runs.iter().find(|run| run.history.is_empty()) {
+    let empty = |run: &&Run| run.history.is_empty() && run.metrics.points().is_empty();
+    if let Some(empty) = runs.iter().find(empty) {
         let path = empty.path().display();
         return Err(Failure::Data(format!(
-            "{path} has nothing to show: no check was recorded in history.jsonl"
+            "{path} has nothing to show: no check was recorded in history.jsonl, and no step in metrics.jsonl"
         )));
-    }
-    let by_default = (!options.json).then(|| folders[0].join("report.html"));
-    let html = options.output.clone().or(by_default);
-    let outputs = [&html, &options.svg, &options.csv, &options.tensorboard];
-    let inputs: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    for output in outputs.into_iter().flatten() {
-        refuse_inputs(output, &inputs)?;
     }
     let written = write(&runs, html.as_deref(), options)?;
     if options.json {

@@ -76,7 +76,14 @@ fn pictures_tables_and_event_files_go_to_the_folders_that_are_named() {
     let (label, _) = panes.split_once('>').unwrap();
     assert!(page.contains(label));
 
-    let tables = ["checks.csv", "layers.csv", "panes.csv", "runs.csv"].map(String::from);
+    let tables = [
+        "checks.csv",
+        "layers.csv",
+        "metrics.csv",
+        "panes.csv",
+        "runs.csv",
+    ]
+    .map(String::from);
     assert_eq!(names(&here.join("out/csv")), BTreeSet::from(tables));
     let lines = |table: &str| {
         let text = fs::read_to_string(here.join("out/csv").join(table)).unwrap();
@@ -87,12 +94,13 @@ fn pictures_tables_and_event_files_go_to_the_folders_that_are_named() {
     assert_eq!(lines("checks.csv"), 2 * 9);
     assert_eq!(lines("layers.csv"), 2 * 9 * 3);
     assert_eq!(lines("panes.csv"), 2 * 4 * 9);
+    assert_eq!(lines("metrics.csv"), 2 * (400 + 4), "steps and tests");
 
     let logs = here.join("out/logs");
     let runs = ["Freeze-Training", "as-usual"];
     assert_eq!(names(&logs), BTreeSet::from(runs.map(String::from)));
     for run in runs {
-        let one = BTreeSet::from(["events.out.tfevents.0.frostline".to_string()]);
+        let one = BTreeSet::from(["events.out.tfevents.1700000000.frostline".to_string()]);
         assert_eq!(names(&logs.join(run)), one);
     }
 }
@@ -147,7 +155,7 @@ fn files_that_are_there_are_replaced_and_nothing_else_is_touched() {
     for stale in [
         "loss.svg",
         "runs.csv",
-        "run/events.out.tfevents.0.frostline",
+        "run/events.out.tfevents.1700000000.frostline",
         "mine.txt",
     ] {
         fs::write(out.join(stale), "stale").unwrap();
@@ -169,7 +177,7 @@ fn json_keeps_to_its_output_and_draws_a_page_where_one_is_asked_for() {
     let runs = done(&["report", "run", "--json", "--csv", "csv"], here);
     let runs: Value = serde_json::from_str(&runs).unwrap();
     assert_eq!(runs[0]["run"]["name"], "run");
-    assert_eq!(names(&here.join("csv")).len(), 4);
+    assert_eq!(names(&here.join("csv")).len(), 5);
     assert!(!here.join("run/report.html").exists());
     done(&["report", "run", "--json", "-o", "page.html"], here);
     assert!(here.join("page.html").exists());

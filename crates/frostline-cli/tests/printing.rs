@@ -35,6 +35,7 @@ fn nasty_run(folder: &Path) {
         length: Length::epochs(2, 10),
         probe: ProbeInfo {
             samples: 40,
+            inputs: None,
             layout: Layout::default(),
         },
         policy: nasty(),

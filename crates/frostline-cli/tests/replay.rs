@@ -29,6 +29,7 @@ fn write(folder: &Path, change: impl Fn(&mut RunInfo, &mut Vec<Check>)) {
         device: "none".to_string(),
         versions: Versions::default(),
         settings: Default::default(),
+        began: None,
         outcome: None,
     };
     let similarity = |step| match step {

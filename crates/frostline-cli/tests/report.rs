@@ -244,5 +244,9 @@ fn the_command_says_what_is_missing_and_exits_with_one_or_two() {
 
     run(temp.path(), "silent", Never);
     std::fs::write(temp.path().join("silent/history.jsonl"), "").unwrap();
+    // What its steps reported is enough to show.
+    let drawn = frostline(&["report", "silent"], temp.path());
+    assert!(drawn.status.success(), "{}", text(&drawn.stderr));
+    std::fs::write(temp.path().join("silent/metrics.jsonl"), "").unwrap();
     failed(&["report", "silent"], 1, "no check was recorded");
 }

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cpu_time::ProcessTime;
 
@@ -62,6 +62,16 @@ impl Clock {
         (self.training + self.since.elapsed()).as_secs_f64()
     }
 
+    /// Seconds of training, of measuring and of the processor, the time since the last call counted as training.
+    pub(crate) fn seconds_now(&self) -> [f64; 3] {
+        let processor = self.processor + self.processor_since.elapsed();
+        [
+            self.training_seconds_now(),
+            self.measuring_seconds(),
+            processor.as_secs_f64(),
+        ]
+    }
+
     pub(crate) fn measuring_seconds(&self) -> f64 {
         self.measuring.as_secs_f64()
     }
@@ -83,4 +93,10 @@ impl Clock {
         self.processor_since = ProcessTime::now();
         lap
     }
+}
+
+/// The wall-clock time, in seconds since the start of 1970 (UTC).
+pub(crate) fn wall_seconds() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }

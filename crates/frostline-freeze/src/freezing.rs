@@ -13,12 +13,13 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use frostline_activations::{
-    CheckpointSchedule, FORMAT_VERSION, Ledger, Length, Outcome, Probe, ProbeInfo, RunFolder,
-    RunInfo, Status, Versions,
+    CheckpointSchedule, FORMAT_VERSION, Ledger, Length, Metrics, Outcome, Probe, ProbeInfo,
+    RunFolder, RunInfo, Status, Versions,
 };
 use frostline_svcca::Measure;
+use frostline_tensorboard::EventFile;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, wall_seconds};
 use crate::frozen::change;
 use crate::spending::Spending;
 use crate::watching::{GradientSums, Told};
@@ -26,6 +27,8 @@ use crate::{
     Error, Features, FreezePolicy, History, InputKey, Layered, Layers, PrefixCache, Step, Tested,
     Watched,
 };
+pub(crate) use going::Test;
+
 use going::Going;
 use panes_probe::Panes;
 use settings::Budget;
@@ -44,6 +47,8 @@ pub struct FreezeTraining<M> {
     path: Option<PathBuf>,
     /// Whether the folder may hold the beginning of this run.
     going_on: bool,
+    /// The folder for TensorBoard's event file.
+    tensorboard: Option<PathBuf>,
     info: RunInfo,
     history: History,
     cache: Option<Arc<Mutex<PrefixCache>>>,
@@ -69,7 +74,7 @@ impl<M: Module> FreezeTraining<M> {
         FreezeTraining {
             info: RunInfo {
                 format: FORMAT_VERSION,
-                name: "run".to_string(),
+                name: String::new(),
                 title: None,
                 notice: None,
                 layers: names.clone(),
@@ -83,6 +88,7 @@ impl<M: Module> FreezeTraining<M> {
                 device: String::new(),
                 versions: Versions::default(),
                 settings: Default::default(),
+                began: None,
                 outcome: None,
             },
             watched: policy.watches(),
@@ -95,6 +101,7 @@ impl<M: Module> FreezeTraining<M> {
             budget: Budget::Default,
             path: None,
             going_on: false,
+            tensorboard: None,
             history: History::new(names, length),
             cache: None,
             thawed: None,
@@ -111,6 +118,8 @@ impl<M: Module> FreezeTraining<M> {
         let due = self.due()?;
         let mut clock = Clock::start();
         let activations = self.look(model)?;
+        self.name_after_folder();
+        self.info.began = Some(wall_seconds());
         let folder = match (&self.path, self.going_on) {
             (Some(path), true) if RunFolder::is_run(path) => {
                 Some(RunFolder::restart(path, self.info.clone())?)
@@ -119,8 +128,10 @@ impl<M: Module> FreezeTraining<M> {
             (None, _) => None,
         };
         let check_now = due.first() == Some(&0);
+        let events = self.event_file(0)?;
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
+        self.going.as_mut().expect("made above").events = events;
         self.record_pane(model, 0)?;
         if check_now {
             self.check(model, activations, 0)?;
@@ -128,7 +139,7 @@ impl<M: Module> FreezeTraining<M> {
         Ok(())
     }
 
-    /// Notes the step; when a check is due, measures the model, decides and freezes.
+    /// Notes the step and keeps what it reports; when a check is due, measures the model, decides and freezes.
     ///
     /// Gives the model back, with more of it frozen or not. The first call starts if `start` was not
     /// called. Errors: `Diverged` when the loss or an activation is not finite; the run folder then
@@ -162,6 +173,13 @@ impl<M: Module> FreezeTraining<M> {
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
+        let epoch = self.history.length().epoch(step.step);
+        going.keep(&step, epoch, frozen)?;
+        let test = Test {
+            accuracy: step.accuracy,
+            ..Test::default()
+        };
+        going.keep_test(test, step.step, epoch, frozen)?;
         let check_now = self.is_due(step.step);
         if !check_now && !self.pane_is_due(step.step) {
             return Ok(frozen);
@@ -179,6 +197,33 @@ impl<M: Module> FreezeTraining<M> {
         }
         let activations = self.probe.activations(&model)?;
         self.check(&model, activations, step.step)
+    }
+
+    /// Notes what a test found after this step, for the next check and for the end too.
+    #[cfg(feature = "train")]
+    pub(crate) fn tested(&mut self, step: usize, test: Test) -> Result<(), Error> {
+        let (epoch, frozen) = (self.history.length().epoch(step), self.frozen());
+        let Some(going) = &mut self.going else {
+            return Ok(());
+        };
+        going.told.accuracy = test.accuracy.or(going.told.accuracy);
+        going.keep_test(test, step, epoch, frozen)
+    }
+
+    /// The time since the last step was training; what comes now is not, until [`goes_on`](Self::goes_on).
+    #[cfg(feature = "train")]
+    pub(crate) fn pauses(&mut self) {
+        if let Some(going) = &mut self.going {
+            going.clock.trained();
+        }
+    }
+
+    /// Training goes on after a pause.
+    #[cfg(feature = "train")]
+    pub(crate) fn goes_on(&mut self) {
+        if let Some(going) = &mut self.going {
+            going.clock.passed();
+        }
     }
 
     /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
@@ -265,9 +310,16 @@ impl<M: Module> FreezeTraining<M> {
         tested: Option<Tested>,
     ) -> Result<Outcome, Error> {
         let latest = self.history.checks().iter().rev();
-        let accuracy = latest.filter_map(|check| check.accuracy).next();
+        let checked = latest.filter_map(|check| check.accuracy).next();
         let frozen = self.frozen();
         let mut going = self.going.as_mut();
+        let known = going.as_ref().and_then(|going| going.tested);
+        let known = known.or(checked.map(|accuracy| (accuracy, None)));
+        let last = tested.map(|tested| (tested.accuracy, Some(tested.samples)));
+        let (accuracy, test_samples) = last.or(known).unzip();
+        if let Some(events) = going.as_mut().and_then(|going| going.events.as_mut()) {
+            events.flush()?;
+        }
         let ledger = going.as_mut().map(|going| {
             going.clock.trained();
             going.account(frozen, self.cache.as_deref());
@@ -280,8 +332,8 @@ impl<M: Module> FreezeTraining<M> {
             measuring_seconds: going.as_ref().map_or(0.0, |g| g.clock.measuring_seconds()),
             cpu_seconds: going.as_ref().map(|going| going.clock.processor_seconds()),
             ledger: ledger.filter(|ledger| *ledger != Ledger::default()),
-            accuracy: tested.map(|tested| tested.accuracy).or(accuracy),
-            test_samples: tested.map(|tested| tested.samples),
+            accuracy,
+            test_samples: test_samples.flatten(),
         };
         if let Some(folder) = going.and_then(|going| going.folder.as_mut()) {
             folder.finish(outcome.clone())?;
@@ -299,6 +351,11 @@ impl<M: Module> FreezeTraining<M> {
         &self.history
     }
 
+    /// What every step and every test reported, thinned where there are many; none before the start.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.going.as_ref().map(|going| &going.metrics)
+    }
+
     /// The run folder, if there is one.
     pub fn folder(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -307,6 +364,25 @@ impl<M: Module> FreezeTraining<M> {
     /// The layers, from the input up.
     pub fn layers(&self) -> &Layers {
         &self.layers
+    }
+
+    /// A run without a name has that of its folder.
+    fn name_after_folder(&mut self) {
+        if self.info.name.is_empty() {
+            // `.` has no name of its own.
+            let folder = self.path.as_ref().and_then(|path| {
+                let path = std::path::absolute(path).ok()?;
+                Some(path.file_name()?.to_string_lossy().into_owned())
+            });
+            self.info.name = folder.unwrap_or_else(|| "run".to_string());
+        }
+    }
+
+    /// The event file for TensorBoard, from this step on, where one is wanted.
+    fn event_file(&self, from: usize) -> Result<Option<EventFile>, Error> {
+        let folder = self.tensorboard.as_ref();
+        let file = folder.map(|folder| EventFile::begin(folder, wall_seconds(), from));
+        Ok(file.transpose()?)
     }
 
     /// Training begins or goes on.
@@ -320,6 +396,9 @@ impl<M: Module> FreezeTraining<M> {
     ) {
         self.going = Some(Going {
             folder,
+            events: None,
+            metrics: Metrics::default(),
+            tested: None,
             due,
             trained_before: clock.training_seconds(),
             clock,

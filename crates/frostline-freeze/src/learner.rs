@@ -1,6 +1,8 @@
 //! Freeze Training in Burn's own trainer.
 
 mod metrics;
+mod numbered;
+mod outputs;
 mod serving;
 mod wrapped;
 
@@ -9,20 +11,27 @@ use std::sync::{Arc, Mutex};
 use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::{Interrupter, TrainStep};
-use frostline_activations::{Outcome, Status};
+use frostline_activations::{Metrics, Outcome, Status};
 
 pub use metrics::{FreezeMetric, FreezeMetrics};
+pub use numbered::Numbered;
 pub use serving::forward_above_frozen;
 pub use wrapped::Wrapped;
 
 use crate::freezing::lock;
 use crate::{Error, FreezeTraining, History, Step, Tested};
 use metrics::Shown;
+use outputs::Sums;
 use serving::Served;
 
 impl<M: Module + TrainStep> FreezeTraining<M> {
     /// Wraps a model for Burn's `Learner`: the wrapper trains as the model would, looks at it when a check is due
     /// and freezes its layers.
+    ///
+    /// The loss and the accuracy of every step are read from Burn's own outputs (`ClassificationOutput`,
+    /// `RegressionOutput`; of `MultiLabelClassificationOutput` and `SequenceOutput` the loss), and those of every
+    /// validation, so that they are in the run folder. Reading waits for the device: see
+    /// [`reading_nothing`](Wrapped::reading_nothing).
     ///
     /// It works in any strategy of `SupervisedTraining`. Its records are those of the model within: what is
     /// saved wrapped loads into the plain model and back. To watch and to end the run, take its
@@ -92,6 +101,8 @@ struct Options<M: TrainStep> {
     samples: Option<usize>,
     keep_state: bool,
     loss: Option<ReadLoss<M>>,
+    /// Outputs are not read.
+    silent: bool,
 }
 
 type ReadLoss<M> = Box<dyn Fn(&<M as TrainStep>::Output) -> f64 + Send>;
@@ -128,12 +139,19 @@ impl<M: Module + TrainStep> Handle<M> {
         lock(&self.0.within).training.history().clone()
     }
 
+    /// What every step and every validation reported so far; none before the first step.
+    pub fn reported(&self) -> Option<Metrics> {
+        lock(&self.0.within).training.metrics().cloned()
+    }
+
     /// Ends the run when the trainer has returned, and writes how it ended to the run folder: finished when
-    /// all steps of its length were done, else interrupted.
+    /// all steps of its length were done, else interrupted. Without `tested` its accuracy is that of the last
+    /// validation, where that is known.
     ///
     /// Errors: the one that ended measuring, if one did.
     pub fn finish(&self, tested: Option<Tested>) -> Result<Outcome, Error> {
         let mut within = lock(&self.0.within);
+        self.0.end_test(&mut within);
         if let Some(error) = within.failed.take() {
             return Err(error);
         }
@@ -157,6 +175,7 @@ impl<M: Module + TrainStep> Shared<M> {
                 samples: None,
                 keep_state: false,
                 loss: None,
+                silent: false,
             }),
             within: Mutex::new(Within {
                 training,
@@ -189,16 +208,38 @@ impl<M: Module + TrainStep> Shared<M> {
         lock(&self.shown).update(&within.training);
     }
 
+    /// A test is about to begin or goes on: it is no time of training.
+    fn test(&self, add: impl FnOnce(&mut Sums)) {
+        if self.served.tests(add) {
+            lock(&self.within).training.pauses();
+        }
+    }
+
+    /// Keeps what the validation since the last step found, if there was one.
+    fn end_test(&self, within: &mut Within<M>) {
+        let Some(test) = self.served.take_test() else {
+            return;
+        };
+        within.training.goes_on();
+        let step = within.observed;
+        let kept = test.map(|test| within.training.tested(step, test));
+        if let Some(Err(error)) = kept {
+            within.fail(error);
+        }
+    }
+
     /// Observes a step, unless another replica has done so, and gives how many layers are frozen after it.
     fn observe(&self, model: &M, step: usize, rate: f64) -> usize {
         let mut within = lock(&self.within);
         if step > within.observed && within.failed.is_none() {
             within.observed = step;
             self.served.tell(&mut within.training);
+            let (loss, train_accuracy) = self.served.take_means();
             let told = Step {
                 step,
                 learning_rate: Some(rate),
-                loss: self.served.take_loss(),
+                loss,
+                train_accuracy,
                 ..Step::default()
             };
             let at_home = |model: &M| self.at_home(model);

@@ -56,7 +56,7 @@ pub use history::History;
 pub use layered::{Features, Layered};
 pub use layers::Layers;
 #[cfg(feature = "train")]
-pub use learner::{FreezeMetric, FreezeMetrics, Handle, Wrapped, forward_above_frozen};
+pub use learner::{FreezeMetric, FreezeMetrics, Handle, Numbered, Wrapped, forward_above_frozen};
 pub use optimizer_state::forget_state;
 pub use policy::{
     AtMost, Converged, Cubic, DryRun, FreezeAt, FreezePolicy, Geometric, GradNorm, Linear, Never,
@@ -67,5 +67,7 @@ pub use simulate::{CostShares, Simulated, simulate};
 pub use step::{Step, Tested};
 
 // What a user of this crate needs to give to it and to read from it.
-pub use frostline_activations::{Check, CheckpointSchedule, Length, Probe, RunInfo, Status};
+pub use frostline_activations::{
+    Check, CheckpointSchedule, Length, Metrics, MetricsPoint, Probe, RunInfo, Spread, Status,
+};
 pub use frostline_svcca::{Measure, Svcca};

@@ -25,6 +25,11 @@ impl Spending {
         &self.ledger
     }
 
+    /// What training and measuring have computed, where it is counted.
+    pub(crate) fn flops(&self) -> Option<f64> {
+        (!self.ledger.layers.is_empty()).then(|| self.ledger.spent_flops())
+    }
+
     /// A step on so many samples, the lowest `frozen` layers frozen and, of those, `cached` not computed for
     /// any sample.
     pub(crate) fn step(&mut self, samples: Option<usize>, frozen: usize, cached: bool) {

@@ -7,6 +7,8 @@ pub struct Step {
     pub learning_rate: Option<f64>,
     /// The training loss of this step.
     pub loss: Option<f64>,
+    /// The accuracy on this step's batch, in `[0, 1]`.
+    pub train_accuracy: Option<f64>,
     /// The accuracy on held-out samples in `[0, 1]`, where it was measured after this step.
     pub accuracy: Option<f64>,
     /// The number of samples in this step, for the ledger; [`FreezeTraining::forward`](crate::FreezeTraining::forward) knows it by itself.

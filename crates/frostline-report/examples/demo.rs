@@ -10,8 +10,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use frostline_activations::{
-    ByChance, Check, LayerFlops, Layout, Ledger, Length, Outcome, PanesCost, PanesProbe, ProbeInfo,
-    Run, RunFolder, RunInfo, Status, StepTime, Versions,
+    ByChance, Check, LayerFlops, Layout, Ledger, Length, Metrics, MetricsPoint, Outcome, PanesCost,
+    PanesProbe, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, StepTime, Versions,
 };
 use frostline_report::{Arm, LayerCurve, Page, Pane, RunPictures, Study, panes, text_table};
 
@@ -99,14 +99,20 @@ fn made_up_run(
             ("batch".into(), "64".into()),
             ("images".into(), "10,000".into()),
         ]),
+        began: Some(1.7e9),
         outcome: None,
     };
     let mut folder = RunFolder::create(path, info)?;
-    let mut last = Check::default();
+    let (mut last, mut metrics) = (Check::default(), Metrics::default());
     for index in 0..checks {
-        last = made_up_check(index, freeze, &last);
+        let before = last;
+        last = made_up_check(index, freeze, &before);
         let share = index as f64 / (CHECKS - 1) as f64;
         last.ledger = Some(times(made_up_ledger(freeze), share));
+        for point in made_up_metrics(&before, &last, freeze) {
+            let thinned = metrics.push(point);
+            folder.keep_metrics(&metrics, thinned)?;
+        }
         folder.append(&last)?;
     }
     let finished = checks == CHECKS;
@@ -164,6 +170,46 @@ fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
         reason: format!("{frozen} layers changed by less than 0.01 twice"),
         ..Check::default()
     }
+}
+
+/// What the steps between two checks reported, with a test at the end of each epoch.
+fn made_up_metrics(before: &Check, check: &Check, freeze: bool) -> Vec<MetricsPoint> {
+    let mut points = Vec::new();
+    for step in before.step + 1..=check.step {
+        let share = step as f64 / STEPS as f64;
+        let part = (step - before.step) as f64 / (check.step - before.step) as f64;
+        let between = |from: f64, to: f64| from + part * (to - from);
+        let noise = wobble(step, 3) - 1.0 + 0.6 * (wobble(7 * step, 1) - 1.0);
+        let learnt = 1.0 - (-3.4 * share).exp();
+        let slower = if freeze { 0.02 * share } else { 0.0 };
+        let point = MetricsPoint {
+            step,
+            steps: 1,
+            epoch: step as f64 / (STEPS / 5) as f64,
+            loss: Spread::of(0.5 + 1.7 * (-2.6 * share).exp() + slower + 0.4 * noise),
+            train_accuracy: Spread::of((0.1 + 0.75 * learnt - 0.12 * noise).clamp(0.0, 1.0)),
+            learning_rate: Spread::of(0.05 * (1.0 - share)),
+            training_seconds: between(before.training_seconds, check.training_seconds),
+            flops: Some(share * made_up_ledger(freeze).spent_flops()),
+            frozen: before.frozen,
+            wall_seconds: 1.7e9 + between(before.training_seconds, check.training_seconds),
+            ..MetricsPoint::default()
+        };
+        if step.is_multiple_of(STEPS / 5) {
+            points.push(MetricsPoint {
+                steps: 0,
+                loss: None,
+                train_accuracy: None,
+                learning_rate: None,
+                test_accuracy: Spread::of(0.1 + 0.68 * learnt - slower),
+                test_loss: Spread::of(0.6 + 1.6 * (-2.2 * share).exp() + slower),
+                ..point.clone()
+            });
+        }
+        points.push(point);
+    }
+    points.sort_by_key(|point| (point.step, point.is_test()));
+    points
 }
 
 /// Of a training whose lower blocks froze one after another, the lowest from a cache.

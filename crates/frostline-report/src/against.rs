@@ -1,4 +1,4 @@
-use frostline_activations::{Check, Run};
+use frostline_activations::{Check, MetricsPoint, Run};
 
 use crate::axis::{Axis, Unit, drawable};
 use crate::cost::{Cost, spent};
@@ -25,10 +25,12 @@ impl Against {
         Against::Flops,
     ];
 
-    /// Those on which something can be placed: operations only where some check of a run counted them.
+    /// Those on which something can be placed: operations only where some run counted them.
     pub fn known(runs: &[&Run]) -> Vec<Against> {
         let mut checks = runs.iter().flat_map(|run| &run.history);
-        let counted = checks.any(|check| Against::Flops.at(check).is_some());
+        let mut points = runs.iter().flat_map(|run| run.metrics.points());
+        let counted = checks.any(|check| Against::Flops.at(check).is_some())
+            || points.any(|point| point.flops.is_some());
         let known = |against: &Against| *against != Against::Flops || counted;
         Against::ALL.into_iter().filter(known).collect()
     }
@@ -58,6 +60,16 @@ impl Against {
             Against::Epochs => Some(check.epoch),
             Against::Seconds => Some(check.training_seconds),
             Against::Flops => spent(check.ledger.as_ref()?),
+        }
+    }
+
+    /// Where a point of the metrics lies; none where nobody counted.
+    pub(crate) fn at_point(self, point: &MetricsPoint) -> Option<f64> {
+        match self {
+            Against::Steps => Some(point.step as f64),
+            Against::Epochs => Some(point.epoch),
+            Against::Seconds => Some(point.training_seconds),
+            Against::Flops => point.flops,
         }
     }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use frostline_activations::{ByChance, Check, Run, Status};
+use frostline_activations::{ByChance, Check, Run, Spread, Status};
 
 use crate::heatmap::check;
 use crate::home::without_home;
@@ -12,6 +12,8 @@ use crate::{Error, LayerCurve, RunPictures};
 /// What the runs recorded as tables for plots of one's own, joined by `run` and `step`:
 ///
 /// - `runs.csv`: a row a run, its settings as columns `settings.<name>`;
+/// - `metrics.csv`: a row a run and point of its metrics: a step, or neighbouring steps together (`steps` says how
+///   many) with the mean, the least and the greatest value; a row with 0 steps is a test of so many `tests`;
 /// - `checks.csv`: a row a run and check;
 /// - `layers.csv`: a row a run, check and layer; `depth` counts the layers that can freeze from the
 ///   input up, `flops` are from the start of training to that check, `frozen` is from that check on;
@@ -34,6 +36,11 @@ pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
     let (run_columns, run_rows) = runs_table(&all, &names);
     Ok(vec![
         file("runs.csv", run_columns, run_rows),
+        file(
+            "metrics.csv",
+            METRIC_COLUMNS.map(String::from),
+            named().flat_map(|(pictures, name)| metric_rows(pictures.run, name)),
+        ),
         file(
             "checks.csv",
             CHECK_COLUMNS.map(String::from),
@@ -119,7 +126,7 @@ fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>
     (columns, rows.collect())
 }
 
-const RUN_COLUMNS: [&str; 32] = [
+const RUN_COLUMNS: [&str; 33] = [
     "run",
     "folder",
     "title",
@@ -137,6 +144,7 @@ const RUN_COLUMNS: [&str; 32] = [
     "device",
     "frostline",
     "burn",
+    "began",
     "accuracy",
     "test_samples",
     "training_seconds",
@@ -187,6 +195,7 @@ fn run_row(run: &Run, name: &str) -> [String; RUN_COLUMNS.len()] {
         info.device.clone(),
         info.versions.frostline.clone(),
         info.versions.burn.clone(),
+        number(info.began),
         number(summary.accuracy),
         whole(summary.test_samples),
         number(summary.training_seconds),
@@ -202,6 +211,76 @@ fn run_row(run: &Run, name: &str) -> [String; RUN_COLUMNS.len()] {
         whole(panes.map(|panes| panes.samples)),
         number(panes.map(|panes| panes.seconds)),
         number(panes.map(|panes| panes.flops)),
+    ]
+}
+
+const METRIC_COLUMNS: [&str; 22] = [
+    "run",
+    "step",
+    "steps",
+    "tests",
+    "epoch",
+    "loss",
+    "loss_least",
+    "loss_greatest",
+    "train_accuracy",
+    "train_accuracy_least",
+    "train_accuracy_greatest",
+    "test_loss",
+    "test_loss_least",
+    "test_loss_greatest",
+    "test_accuracy",
+    "test_accuracy_least",
+    "test_accuracy_greatest",
+    "learning_rate",
+    "training_seconds",
+    "operations",
+    "frozen",
+    "wall_seconds",
+];
+
+fn metric_rows(run: &Run, name: &str) -> impl Iterator<Item = [String; 22]> {
+    run.metrics.points().iter().map(move |point| {
+        let [loss, loss_least, loss_greatest] = spread(point.loss);
+        let [train, train_least, train_greatest] = spread(point.train_accuracy);
+        let [test_loss, test_loss_least, test_loss_greatest] = spread(point.test_loss);
+        let [test, test_least, test_greatest] = spread(point.test_accuracy);
+        let tests = [point.test_loss, point.test_accuracy];
+        let tests = tests.into_iter().flatten().map(|spread| spread.count);
+        [
+            name.to_string(),
+            point.step.to_string(),
+            point.steps.to_string(),
+            tests.max().unwrap_or(0).to_string(),
+            number(Some(point.epoch)),
+            loss,
+            loss_least,
+            loss_greatest,
+            train,
+            train_least,
+            train_greatest,
+            test_loss,
+            test_loss_least,
+            test_loss_greatest,
+            test,
+            test_least,
+            test_greatest,
+            number(point.learning_rate.map(|rate| rate.mean)),
+            number(Some(point.training_seconds)),
+            number(point.flops),
+            point.frozen.to_string(),
+            number(Some(point.wall_seconds)),
+        ]
+    })
+}
+
+/// The mean, the least and the greatest.
+fn spread(spread: Option<Spread>) -> [String; 3] {
+    let part = |of: fn(Spread) -> f64| number(spread.map(of));
+    [
+        part(|spread| spread.mean),
+        part(|spread| spread.low),
+        part(|spread| spread.high),
     ]
 }
 

@@ -1,4 +1,4 @@
-use frostline_activations::{ByChance, Check, Run, Status};
+use frostline_activations::{ByChance, Check, Run};
 use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, Unit, bounds, drawable, short};
@@ -7,9 +7,9 @@ use crate::error::{interval, length, unit};
 use crate::judged::{beside_chance, check_chance, doubtful};
 use crate::legend::Legend;
 use crate::plot::{Bar, Curve, Plot, Point, Size, pieces, runs};
-use crate::summary::{grouped, run_names};
+use crate::summary::run_names;
 use crate::svg::shorten;
-use crate::{Against, Error, RunPictures};
+use crate::{Error, RunPictures};
 
 /// One layer's way to what it is in the end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,42 +49,6 @@ impl LayerCurve {
         }
         Ok(())
     }
-}
-
-/// The training loss of all runs on one plot.
-///
-/// A loss that is not finite leaves a gap. The axis is logarithmic where the losses span more than
-/// three decades. Errors: `Nothing` when no check of any run knows a loss.
-pub fn loss(runs: &[&Run], against: Against) -> Result<String, Error> {
-    let curves = run_curves(runs, against, |check| check.loss, "loss", short);
-    let Some((low, high)) = bounds(values(&curves)) else {
-        return Err(nothing("a loss", against));
-    };
-    // Past three decades a linear axis shows the largest loss and a flat line.
-    let y = if low > 0.0 && high / low > 1e3 {
-        Axis::logarithmic("training loss (log)", (low, high))
-    } else {
-        Axis::linear("training loss", padded((low, high)), Unit::Number)
-    };
-    Ok(run_plot("Training loss", runs, against, y, curves))
-}
-
-/// The test accuracy of all runs on one plot, in percent; a ring marks the final accuracy where a run
-/// recorded one.
-///
-/// Errors: `Nothing` when no run knows an accuracy, or none with a place on the axis.
-pub fn accuracy(runs: &[&Run], against: Against) -> Result<String, Error> {
-    let mut curves = run_curves(runs, against, |check| check.accuracy, "accuracy", percent);
-    for (curve, run) in curves.iter_mut().zip(runs) {
-        curve.ring = final_accuracy(run, against, &curve.name);
-    }
-    let Some((low, high)) = bounds(values(&curves)) else {
-        return Err(nothing("an accuracy", against));
-    };
-    let (low, high) = padded((low, high));
-    let within = (low.max(0.0), high.min(1.0).max(low.max(0.0)));
-    let y = Axis::linear("test accuracy (%)", within, Unit::Percent);
-    Ok(run_plot("Test accuracy", runs, against, y, curves))
 }
 
 /// How much each layer still changes: `1 - similarity` to itself at the previous check, on a
@@ -362,56 +326,6 @@ fn band(
     Ok(runs(bars.into_iter()))
 }
 
-fn run_curves(
-    runs: &[&Run],
-    against: Against,
-    value: impl Fn(&Check) -> Option<f64>,
-    what: &str,
-    written: impl Fn(f64) -> String,
-) -> Vec<Curve> {
-    let names = run_names(runs);
-    let curve = |(index, (run, name)): (usize, (&&Run, String))| {
-        let points = run.history.iter().filter_map(|check| {
-            let value = value(check)?;
-            Some(against.at(check).map(|x| Point {
-                x,
-                y: value,
-                says: format!("{name} at step {}: {what} {}", check.step, written(value)),
-            }))
-        });
-        Curve {
-            pieces: pieces(points),
-            ..Curve::named(&legend_name(run, &name), colour::run(index))
-        }
-    };
-    runs.iter().zip(names).enumerate().map(curve).collect()
-}
-
-fn run_plot(what: &str, runs: &[&Run], against: Against, y: Axis, curves: Vec<Curve>) -> String {
-    let by = against.name();
-    let last = bounds(values_x(&curves)).map_or(1.0, |(_, last)| last);
-    let names = run_names(runs).join(", ");
-    Plot {
-        label: format!("{what} against {by}: {names}"),
-        heading: format!("{what} against {by}"),
-        size: Size::Half,
-        x: against.axis(last),
-        y,
-        right: None,
-        curves,
-        level: None,
-        legend: Legend::Below,
-    }
-    .svg()
-}
-
-fn nothing(what: &str, against: Against) -> Error {
-    Error::Nothing(match against {
-        Against::Flops => format!("No check recorded {what} and counted operations."),
-        _ => format!("No check recorded {what}."),
-    })
-}
-
 /// A layer's colour and dash: layers next to each other have nearly the same colour.
 fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
     let dash: &[f64] = if index.is_multiple_of(2) {
@@ -424,30 +338,6 @@ fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
 
 fn heading_name(run: &Run) -> String {
     shorten(&run_names(&[run]).join(""), 80)
-}
-
-fn legend_name(run: &Run, name: &str) -> String {
-    match run.info.outcome.as_ref().map(|end| end.status) {
-        Some(Status::Finished) => name.to_string(),
-        Some(Status::Interrupted) => format!("{name} (interrupted)"),
-        Some(Status::Diverged) => format!("{name} (diverged)"),
-        None => format!("{name} (no end recorded)"),
-    }
-}
-
-fn final_accuracy(run: &Run, against: Against, name: &str) -> Option<Point> {
-    let end = run.info.outcome.as_ref()?;
-    let y = end.accuracy?;
-    let x = against.at_end(run)?;
-    let samples = match end.test_samples {
-        Some(samples) => format!(" of {} test samples", grouped(samples)),
-        None => String::new(),
-    };
-    (drawable(x) && drawable(y)).then(|| Point {
-        x,
-        y,
-        says: format!("{name}, final: {}{samples}", percent(y)),
-    })
 }
 
 /// The checks that measured a layer: those up to the one that froze it.
@@ -470,7 +360,7 @@ fn steps_axis(run: &Run, steps: impl Iterator<Item = f64>) -> Axis {
     Axis::linear("step", (0.0, last.max(end)), Unit::Count)
 }
 
-fn values(curves: &[Curve]) -> impl Iterator<Item = f64> {
+pub(crate) fn values(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points(curves).map(|point| point.y)
 }
 
@@ -478,7 +368,7 @@ fn values_x(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points(curves).map(|point| point.x)
 }
 
-fn points(curves: &[Curve]) -> impl Iterator<Item = &Point> {
+pub(crate) fn points(curves: &[Curve]) -> impl Iterator<Item = &Point> {
     curves
         .iter()
         .flat_map(|curve| curve.pieces.iter().flatten().chain(&curve.ring))

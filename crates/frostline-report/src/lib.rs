@@ -16,8 +16,8 @@
 //!
 //! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
 //! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
-//!   of a run, [`loss`], [`accuracy`] and [`compared_layers`] what all runs reached, [`Against`] steps, epochs,
-//!   training time or operations.
+//!   of a run, [`loss`], [`accuracy`], [`train_accuracy`], [`test_loss`], [`learning_rate`], [`frozen_layers`] and
+//!   [`compared_layers`] what all runs did and reached, [`Against`] steps, epochs, training time or operations.
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
 //!   [`points_at_equal_cost`] and [`cost_at_equal_accuracy`] put numbers to the distance between two fronts.
 //! - [`heatmap`] shows the layers of one network against those of another, [`by_depth`] a value a layer,
@@ -45,6 +45,7 @@ mod fronts;
 mod hatching;
 mod heatmap;
 mod home;
+mod in_short;
 mod judged;
 mod legend;
 mod page;
@@ -54,10 +55,12 @@ mod page_size;
 mod page_tables;
 mod plot;
 mod report_file;
+mod run_curves;
 mod savings;
 mod savings_pictures;
 mod scheme;
 mod short_names;
+mod smoothing;
 mod strips;
 mod study;
 mod study_page;
@@ -75,8 +78,7 @@ pub use compared_layers::{ComparedLayer, compared_layers};
 pub use cost::Cost;
 pub use csv_files::csv_files;
 pub use curves::{
-    Certainty, LayerCurve, accuracy, loss, similarity_to_end, similarity_to_end_with,
-    similarity_to_previous,
+    Certainty, LayerCurve, similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
 pub use error::Error;
 pub use front::{
@@ -86,6 +88,7 @@ pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use page::{Page, RunPictures};
 pub use report_file::ReportFile;
+pub use run_curves::{accuracy, frozen_layers, learning_rate, loss, test_loss, train_accuracy};
 pub use strips::{Strip, Strips, strips};
 pub use study::{Arm, Study, Worth};
 pub use summary::{FrostLine, Summary, text_table};

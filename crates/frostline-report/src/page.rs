@@ -2,6 +2,7 @@ use frostline_activations::{ByChance, PanesCost, Run};
 
 use crate::axis::drawable;
 use crate::cost::flops_text;
+use crate::in_short::in_short;
 use crate::judged::samples_a_direction;
 use crate::page_curves::compared_curves;
 use crate::page_numbers::{checks_table, frozen_table, panes_tables, to_end_table};
@@ -43,15 +44,33 @@ impl Page<'_> {
     ///
     /// Errors: `PaneShape` and `OutOfRange`, for panes and curves that cannot be drawn.
     pub fn html(&self) -> Result<String, Error> {
+        Ok(document(&self.title, &self.body()?))
+    }
+
+    /// The page, with word to the browser to load it anew every so many seconds: for runs that go on.
+    ///
+    /// Errors: as for [`html`](Self::html).
+    pub fn reloading_html(&self, seconds: u32) -> Result<String, Error> {
+        let every = match seconds {
+            1 => "second".to_string(),
+            seconds => format!("{seconds} seconds"),
+        };
+        let says = format!("<p class=\"none\">This page loads itself anew every {every}.</p>\n");
+        let html = document(&self.title, &(says + &self.body()?));
+        let meta = format!("<head>\n<meta http-equiv=\"refresh\" content=\"{seconds}\">");
+        Ok(html.replacen("<head>", &meta, 1))
+    }
+
+    fn body(&self) -> Result<String, Error> {
         let runs: Vec<&Run> = self.runs.iter().map(|pictures| pictures.run).collect();
         let names = run_names(&runs);
-        let mut html = String::new();
+        let mut html = in_short(&runs, &names);
         for text in self.all_notices(&runs, &names) {
             html += &notice(&text);
         }
         if runs.is_empty() {
             html += "<p class=\"none\">There are no runs to show.</p>\n";
-            return Ok(document(&self.title, &html));
+            return Ok(html);
         }
         if runs.len() > 1 {
             html += &contents(&names);
@@ -71,7 +90,7 @@ impl Page<'_> {
             html += &freezing(run, name)?;
         }
         html += "</section>\n";
-        Ok(document(&self.title, &html))
+        Ok(html)
     }
 
     fn all_notices(&self, runs: &[&Run], names: &[String]) -> Vec<String> {

@@ -2,59 +2,146 @@ use frostline_activations::Run;
 
 use crate::page::{SHADED, nothing};
 use crate::page_numbers::curves_table;
-use crate::summary::run_names;
+use crate::smoothing::WINDOW;
+use crate::summary::{grouped, run_names};
 use crate::svg::escape;
-use crate::{Against, Error, RunPictures, accuracy, compared_layers, loss};
+use crate::{
+    Against, Error, RunPictures, accuracy, compared_layers, frozen_layers, learning_rate, loss,
+    test_loss, train_accuracy,
+};
 
-/// The curves of all runs on common axes, with a choice of what the horizontal ones count.
+/// The curves of all runs on common axes, with a choice of what the horizontal ones count, and of whether curves of
+/// many points are smoothed.
 ///
 /// Every curve is there once an axis; the page's style hides those whose radio button isn't chosen.
 pub(crate) fn compared_curves(pictures: &[RunPictures<'_>]) -> Result<String, Error> {
     let runs: Vec<&Run> = pictures.iter().map(|pictures| pictures.run).collect();
     let axes = Against::known(&runs);
-    let losses = switched(&axes, |against| loss(&runs, against))?;
-    let accuracies = switched(&axes, |against| accuracy(&runs, against))?;
+    let of_all = |picture: Picture| switched(&axes, |against| picture(&runs, against));
+    let (losses, accuracies) = (of_all(loss)?, of_all(accuracy)?);
     let layers = layers(pictures, &axes)?;
+    let mut more = String::new();
+    for (heading, picture, caption) in MORE {
+        let drawn = of_all(picture)?;
+        if drawn.contains("<svg") {
+            more += &titled(heading, &captioned(&drawn, caption));
+        }
+    }
 
     let mut html = String::new();
-    let parts = [&losses, &accuracies, &layers];
-    if parts.iter().any(|part| part.contains("<svg")) {
-        html += &choice(&axes);
+    let parts = [&losses, &accuracies, &layers, &more];
+    let any = |what: &str| parts.iter().any(|part| part.contains(what));
+    if any("<svg") {
+        html += &choice(
+            "Horizontal axis of the curves",
+            "against",
+            &axis_options(&axes),
+        );
         html += &uncounted(&runs, &axes);
     }
+    if any(" class=\"smoothed\"") {
+        let options = [
+            ("raw", "as recorded".to_string()),
+            (
+                "smoothed",
+                "smoothed, with what was recorded behind it".into(),
+            ),
+        ];
+        html += &choice("Loss and accuracy of training", "curves", &options);
+        html += &smoothing_caption(&runs);
+    }
     html += &format!(
-        "<div class=\"pair\">\n<div>\n<h3>Training loss</h3>\n{}</div>\n\
-         <div>\n<h3>Test accuracy</h3>\n{}</div>\n</div>\n",
-        captioned(
-            &losses,
-            "Each point is the mean training loss since the check before it, as recorded, not smoothed; \
-             lower is better, and against time or operations the lower curve has learnt more for the same cost."
+        "<div class=\"pair\">\n{}{}</div>\n",
+        titled(
+            "Training loss",
+            &captioned(
+                &losses,
+                "What every step reported; where there are more steps than places to draw them, means of neighbouring \
+                 steps, with a band from the least to the greatest. A run that kept no loss of its steps has the mean \
+                 since the check before at each check. Lower is better, and against time or operations the lower curve \
+                 has learnt more for the same cost."
+            )
         ),
-        captioned(
-            &accuracies,
-            "Higher is better; dots are checks during training, as recorded, not smoothed; a ring is the final \
-             accuracy, which may be of more samples. Training time leaves measuring and testing out, operations \
-             have measuring in them."
+        titled(
+            "Test accuracy",
+            &captioned(
+                &accuracies,
+                "Higher is better; dots are tests during training, as recorded, not smoothed, but for means of neighbours \
+                 where there are hundreds; a ring is the final accuracy, which may be of more samples. Training time leaves \
+                 measuring and testing out, operations have measuring in them."
+            )
         ),
     );
     html += &curves_table(&runs);
+    if !more.is_empty() {
+        html += &format!("<div class=\"pair\">\n{more}</div>\n");
+    }
     html += &layers;
     Ok(html)
 }
 
-/// The radio buttons. They work without a script: the style looks for the one that is checked.
-fn choice(axes: &[Against]) -> String {
-    let mut html =
-        "<fieldset class=\"choice\">\n<legend>Horizontal axis of the curves</legend>\n".to_string();
-    for (index, against) in axes.iter().enumerate() {
-        let (slug, name) = (against.slug(), against.name());
+/// A picture of all runs.
+type Picture = fn(&[&Run], Against) -> Result<String, Error>;
+
+/// What is shown where some run recorded it.
+const MORE: [(&str, Picture, &str); 4] = [
+    (
+        "Training accuracy",
+        train_accuracy,
+        "On the batches of training, drawn as the training loss is; higher is better. It is measured while the network \
+         changes, and on what the network has seen.",
+    ),
+    (
+        "Test loss",
+        test_loss,
+        "On held-out samples, as recorded, not smoothed; lower is better. Where it rises while the training loss falls, \
+         the network learns its samples by heart.",
+    ),
+    (
+        "Learning rate",
+        learning_rate,
+        "The learning rate of the steps, as the loop reported it.",
+    ),
+    (
+        "Frozen layers",
+        frozen_layers,
+        "How many layers, from the input up, were frozen; it changes at checks alone.",
+    ),
+];
+
+fn titled(heading: &str, html: &str) -> String {
+    format!("<div>\n<h3>{heading}</h3>\n{html}</div>\n")
+}
+
+/// Says how the smoothed curves come about.
+fn smoothing_caption(runs: &[&Run]) -> String {
+    let longest = runs.iter().map(|run| run.info.length.steps).max();
+    let steps = (WINDOW * longest.unwrap_or(0) as f64).round().max(1.0) as usize;
+    format!(
+        "<p class=\"smoothed none\">A smoothed value is the mean over the {} steps around it, {:.0} % of the longest \
+         run's: centred, so that curves are not late, over fewer steps at the beginning, and cut off at the end.</p>\n",
+        grouped(steps),
+        100.0 * WINDOW
+    )
+}
+
+/// Radio buttons, each with what its id ends in and what it says. They work without a script: the style looks for
+/// the one that is checked.
+fn choice(legend: &str, name: &str, options: &[(&str, String)]) -> String {
+    let mut html = format!("<fieldset class=\"choice\">\n<legend>{legend}</legend>\n");
+    for (index, (slug, says)) in options.iter().enumerate() {
         let checked = if index == 0 { " checked" } else { "" };
         html += &format!(
-            "<label for=\"against-{slug}\"><input type=\"radio\" name=\"against\" id=\"against-{slug}\"{checked}> \
-             {name}</label>\n"
+            "<label for=\"{name}-{slug}\"><input type=\"radio\" name=\"{name}\" id=\"{name}-{slug}\"{checked}> \
+             {says}</label>\n"
         );
     }
     html + "</fieldset>\n"
+}
+
+fn axis_options(axes: &[Against]) -> Vec<(&'static str, String)> {
+    let option = |against: &Against| (against.slug(), against.name().to_string());
+    axes.iter().map(option).collect()
 }
 
 /// Says which runs have no place on the axis of operations.

@@ -1,4 +1,4 @@
-use frostline_activations::Run;
+use frostline_activations::{Run, thinned};
 
 use crate::axis::{drawable, short};
 use crate::cost::flops_text;
@@ -22,6 +22,7 @@ pub(crate) fn curves_table(runs: &[&Run]) -> String {
         "accuracy (%)",
     ];
     let mut rows = vec![head.map(String::from).to_vec()];
+    let mut kept = 0;
     for (run, name) in runs.iter().zip(run_names(runs)) {
         let mut row =
             |place: &dyn Fn(Against) -> Option<f64>, loss, accuracy: Option<f64>, what: &str| {
@@ -36,8 +37,17 @@ pub(crate) fn curves_table(runs: &[&Run]) -> String {
                     cell(accuracy.map(|share| 100.0 * share)),
                 ]);
             };
-        for check in &run.history {
+        let points = run.metrics.points();
+        kept += points.len();
+        let first = points.first().map_or(usize::MAX, |point| point.step);
+        for check in run.history.iter().filter(|check| check.step < first) {
             row(&|against| against.at(check), check.loss, check.accuracy, "");
+        }
+        for point in thinned(points, ROWS) {
+            let [loss, accuracy] = [point.loss, point.test_accuracy].map(|v| v.map(|v| v.mean));
+            if loss.or(accuracy).is_some() {
+                row(&|against| against.at_point(&point), loss, accuracy, "");
+            }
         }
         if let Some(end) = &run.info.outcome {
             row(
@@ -52,8 +62,16 @@ pub(crate) fn curves_table(runs: &[&Run]) -> String {
         return String::new();
     }
     let about = "Loss and accuracy in numbers";
-    folded(about, &table(about, &rows, &[1, 2, 3, 4, 5, 6]))
+    let mut html = table(about, &rows, &[1, 2, 3, 4, 5, 6]);
+    if kept > 0 {
+        html += "<p>Losses are means over the steps since the row before; the table <code>metrics.csv</code> of \
+                 <code>frostline report --csv</code> has more of them, with the least and the greatest.</p>\n";
+    }
+    folded(about, &html)
 }
+
+/// Rows of a run in the table of its curves at most, and as many of tests.
+const ROWS: usize = 40;
 
 /// Every pane as a table, the output's layer at the top as in the picture.
 pub(crate) fn panes_tables(pictures: &RunPictures<'_>) -> String {

@@ -66,6 +66,9 @@ pub(crate) struct Curve {
     pub(crate) hollow: Vec<(f64, f64)>,
     /// The band is all that there is.
     pub(crate) shade: bool,
+    /// The same curve smoothed. Where there is one, the curve and its band are drawn faintly behind it, unless the
+    /// page's reader chooses to see the curve alone.
+    pub(crate) smooth: Vec<Vec<Point>>,
 }
 
 impl Curve {
@@ -82,6 +85,7 @@ impl Curve {
             band: Vec::new(),
             hollow: Vec::new(),
             shade: false,
+            smooth: Vec::new(),
         }
     }
 }
@@ -94,7 +98,7 @@ pub(crate) struct Bar {
     pub(crate) high: f64,
 }
 
-/// A point, and what it says when pointed at.
+/// A point, and what it says when pointed at, if anything.
 #[derive(Clone)]
 pub(crate) struct Point {
     pub(crate) x: f64,
@@ -152,14 +156,33 @@ impl Plot {
             let heading = Font::left(14.0).bold();
             canvas.text(&self.heading, (frame.left, HEADING / 2.0), heading);
             self.draw_axes(canvas, frame, &ticks);
-            for curve in &self.curves {
+            let (smooth, whole): (Vec<&Curve>, Vec<&Curve>) = self
+                .curves
+                .iter()
+                .partition(|curve| !curve.smooth.is_empty());
+            for curve in &whole {
                 self.draw_band(canvas, frame, curve);
             }
             if let Some((name, level)) = &self.level {
                 self.draw_level(canvas, frame, name, *level);
             }
-            for curve in &self.curves {
+            for curve in &whole {
                 self.draw_curve(canvas, frame, curve);
+            }
+            if !smooth.is_empty() {
+                canvas.group("class=\"raw\" opacity=\"0.35\"", |canvas| {
+                    for curve in &smooth {
+                        self.draw_band(canvas, frame, curve);
+                    }
+                    for curve in &smooth {
+                        self.draw_curve(canvas, frame, curve);
+                    }
+                });
+                canvas.group("class=\"smoothed\"", |canvas| {
+                    for curve in &smooth {
+                        self.draw_smooth(canvas, frame, curve);
+                    }
+                });
             }
             for curve in &self.curves {
                 // A dot on a dot: those of a curve are written as one path, which rings can't be.
@@ -300,6 +323,13 @@ impl Plot {
         }
     }
 
+    fn draw_smooth(&self, canvas: &mut Canvas, frame: Area, curve: &Curve) {
+        for piece in &curve.smooth {
+            let path: Vec<(f64, f64)> = piece.iter().map(|p| self.place(frame, p)).collect();
+            canvas.dashed(&path, curve.colour, 2.0, curve.dash);
+        }
+    }
+
     fn draw_hovers<'a>(&'a self, canvas: &mut Canvas, frame: Area) {
         // Beyond this the page gets heavy, and the areas overlap anyway; of small plots a page has many.
         let most = match self.size {
@@ -313,7 +343,7 @@ impl Plot {
                 .chain(c.pieces.iter().flatten())
                 .chain(&c.ring)
         };
-        let points = || every().flat_map(of);
+        let points = || every().flat_map(of).filter(|point| !point.says.is_empty());
         if points().count() > most {
             return;
         }

@@ -65,6 +65,15 @@ impl Summary {
         let seconds =
             |at_end: Option<f64>, at_check: Option<f64>| at_end.or(at_check).filter(finite);
         let at_end = end.and_then(|end| end.accuracy).filter(finite);
+        // Tests know their steps to the last, checks hold the last one before them.
+        let tested = || {
+            let mut known = run
+                .metrics
+                .tested()
+                .rev()
+                .filter_map(|test| test.test_accuracy);
+            known.find_map(|accuracy| (accuracy.count == 1).then_some(accuracy.mean))
+        };
         let checked = || {
             let mut known = run.history.iter().rev().filter_map(|check| check.accuracy);
             known.find(finite)
@@ -78,7 +87,7 @@ impl Summary {
             status: end.map(|end| end.status),
             step: last_step(run),
             planned: run.info.length.steps,
-            accuracy: at_end.or_else(checked),
+            accuracy: at_end.or_else(tested).or_else(checked),
             // The checks do not say how many samples they asked.
             test_samples: at_end.and(end.and_then(|end| end.test_samples)),
             training_seconds: seconds(
@@ -95,6 +104,11 @@ impl Summary {
             layers: run.info.layers.len(),
             frost_lines: frost_lines(run),
         }
+    }
+
+    /// Whether a layer was frozen at any time.
+    pub(crate) fn froze(&self) -> bool {
+        self.frost_lines.iter().any(|line| line.layers > 0)
     }
 
     /// How it ended, in words.
@@ -240,7 +254,8 @@ pub(crate) fn seconds_text(seconds: Option<f64>) -> String {
 pub(crate) fn last_step(run: &Run) -> usize {
     let outcome = run.info.outcome.as_ref().map_or(0, |end| end.step);
     let checked = run.history.iter().map(|check| check.step).max();
-    outcome.max(checked.unwrap_or(0))
+    let reported = run.metrics.points().last().map(|point| point.step);
+    outcome.max(checked.max(reported).unwrap_or(0))
 }
 
 fn run_name(run: &Run) -> String {

@@ -90,62 +90,98 @@ impl Font {
 /// Draws one SVG of `size` pixels; `label` says what it shows to who cannot see it.
 pub(crate) fn picture(size: (f64, f64), label: &str, draw: impl FnOnce(&mut Canvas)) -> String {
     let (width, height) = (size.0.ceil(), size.1.ceil());
-    let mut svg = String::new();
-    let backend = SVGBackend::with_string(&mut svg, (whole(width) as u32, whole(height) as u32));
-    let mut canvas = Canvas {
-        backend,
-        cells: String::new(),
-        cell_height: 0,
-        hovers: String::new(),
-        dashes: Vec::new(),
-    };
-    canvas.fill(
-        Area {
-            left: 0.0,
-            top: 0.0,
-            right: width,
-            bottom: height,
-        },
-        WHITE,
-    );
-    draw(&mut canvas);
-    drawn(canvas.backend.present());
-    let cells = match std::mem::take(&mut canvas.cells) {
+    let drawn = Drawn::of((width, height), |canvas| {
+        canvas.fill(
+            Area {
+                left: 0.0,
+                top: 0.0,
+                right: width,
+                bottom: height,
+            },
+            WHITE,
+        );
+        draw(canvas);
+    });
+    let cells = match drawn.cells {
         none if none.is_empty() => none,
         // No seams between neighbours.
         cells => format!(
             "<g shape-rendering=\"crispEdges\" stroke-width=\"{}\">\n{cells}</g>\n",
-            canvas.cell_height
+            drawn.cell_height
         ),
     };
-    let hovers = std::mem::take(&mut canvas.hovers);
-    let dashes = std::mem::take(&mut canvas.dashes);
-    drop(canvas);
 
     // Plotters has no labels and no hover texts: the opening tag is written anew, and transparent
     // shapes with titles go on top of the picture. The first shape is the paper.
-    let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let body = body.trim_end().trim_end_matches("</svg>").trim_start();
+    let body = drawn.body.as_str();
     let (paper, body) = body.split_at(body.find('\n').map_or(0, |end| end + 1));
-    let paper = compact(paper);
-    let body = with_dashes(compact(body), &dashes);
+    let (paper, body) = (compact(paper), with_dashes(compact(body), &drawn.dashes));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" role=\"img\" aria-label=\"{}\">\n{paper}{cells}{body}\
-         <g fill-opacity=\"0\">\n{hovers}</g>\n</svg>\n",
+         viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" role=\"img\" aria-label=\"{}\">\n{paper}{cells}{body}{}\
+         <g fill-opacity=\"0\">\n{}</g>\n</svg>\n",
         whole(width),
         whole(height),
         escape(label),
+        drawn.groups,
+        drawn.hovers,
     )
+}
+
+/// What was drawn on a canvas, layer by layer.
+struct Drawn {
+    cells: String,
+    cell_height: i32,
+    /// As plotters wrote it.
+    body: String,
+    groups: String,
+    hovers: String,
+    dashes: Vec<&'static [f64]>,
+}
+
+impl Drawn {
+    fn of(size: (f64, f64), draw: impl FnOnce(&mut Canvas)) -> Self {
+        let mut svg = String::new();
+        let backend =
+            SVGBackend::with_string(&mut svg, (whole(size.0) as u32, whole(size.1) as u32));
+        let mut canvas = Canvas {
+            backend,
+            size,
+            cells: String::new(),
+            cell_height: 0,
+            groups: String::new(),
+            hovers: String::new(),
+            dashes: Vec::new(),
+        };
+        draw(&mut canvas);
+        drawn(canvas.backend.present());
+        let layers = [&mut canvas.cells, &mut canvas.groups, &mut canvas.hovers];
+        let [cells, groups, hovers] = layers.map(std::mem::take);
+        let (cell_height, dashes) = (canvas.cell_height, std::mem::take(&mut canvas.dashes));
+        drop(canvas);
+        let body = svg.split_once('>').map_or("", |(_, body)| body);
+        let body = body.trim_end().trim_end_matches("</svg>").trim_start();
+        Drawn {
+            cells,
+            cell_height,
+            body: body.to_string(),
+            groups,
+            hovers,
+            dashes,
+        }
+    }
 }
 
 /// What a picture is drawn on.
 pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
+    size: (f64, f64),
     /// Below all else but the paper.
     cells: String,
     /// The highest of the cells, which differ by rounding alone.
     cell_height: i32,
+    /// Above what is in no group.
+    groups: String,
     /// Above all else.
     hovers: String,
     /// The dashes in use, see [`mark_of`].
@@ -153,6 +189,14 @@ pub(crate) struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
+    /// Draws lines, dots and surfaces into a group with these attributes, above all that is in none and in the groups
+    /// before it.
+    pub(crate) fn group(&mut self, attributes: &str, draw: impl FnOnce(&mut Canvas)) {
+        let within = Drawn::of(self.size, draw);
+        let body = with_dashes(compact(&within.body), &within.dashes);
+        self.groups += &format!("<g {attributes}>\n{body}</g>\n");
+    }
+
     pub(crate) fn fill(&mut self, area: Area, colour: RGBColor) {
         let (upper_left, lower_right) = corners(area);
         drawn(

@@ -4,8 +4,9 @@ use crate::report_file::{ReportFile, file_names};
 use crate::savings_pictures::{flops_of_layers, seconds_a_step};
 use crate::summary::{ledger, run_names};
 use crate::{
-    Against, ComparedLayer, Error, RunPictures, accuracy, compared_layers, freeze_timeline, loss,
-    panes, similarity_to_end, similarity_to_previous,
+    Against, ComparedLayer, Error, RunPictures, accuracy, compared_layers, freeze_timeline,
+    frozen_layers, learning_rate, loss, panes, similarity_to_end, similarity_to_previous,
+    test_loss, train_accuracy,
 };
 
 /// Every picture of the page of these runs as a file of its own: `loss.svg` and others of all runs,
@@ -34,14 +35,18 @@ type Named = (&'static str, Result<String, Error>);
 /// The pictures that compare all runs.
 fn of_all(runs: &[&Run]) -> Vec<(String, Result<String, Error>)> {
     let axes = Against::known(runs).into_iter();
-    let both = |against: Against| {
-        let by = by(against);
+    let each = |against: Against| {
         [
-            (format!("loss{by}"), loss(runs, against)),
-            (format!("accuracy{by}"), accuracy(runs, against)),
+            ("loss", loss(runs, against)),
+            ("accuracy", accuracy(runs, against)),
+            ("train-accuracy", train_accuracy(runs, against)),
+            ("test-loss", test_loss(runs, against)),
+            ("learning-rate", learning_rate(runs, against)),
+            ("frozen-layers", frozen_layers(runs, against)),
         ]
+        .map(|(what, picture)| (format!("{what}{}", by(against)), picture))
     };
-    axes.flat_map(both).collect()
+    axes.flat_map(each).collect()
 }
 
 /// The layers that runs share: `layers/block1.svg` and others.

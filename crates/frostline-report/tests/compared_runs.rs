@@ -28,10 +28,10 @@ fn the_horizontal_axis_is_chosen_with_radio_buttons() {
         |slug: &str| format!("<input type=\"radio\" name=\"against\" id=\"against-{slug}\"");
     for slug in ["steps", "epochs", "seconds"] {
         assert_eq!(html.matches(&choice(slug)).count(), 1, "{slug}");
-        // The style has a rule for it, and loss, accuracy and the layers are there.
+        // The style has a rule for it, and loss, accuracy, frozen layers and the layers are there.
         assert!(html.contains(&format!(":has(#against-{slug}:checked)")));
         let shown = format!("<div class=\"against {slug}\">");
-        assert_eq!(html.matches(&shown).count(), 3, "{slug}");
+        assert_eq!(html.matches(&shown).count(), 4, "{slug}");
     }
     assert_eq!(html.matches(" checked>").count(), 1);
     assert!(!html.contains(&choice("operations")), "nobody counted them");

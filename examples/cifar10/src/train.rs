@@ -139,6 +139,7 @@ pub fn train<N: Net + 'static>(
                 step,
                 learning_rate: Some(trained.learning_rate),
                 loss: Some(trained.loss),
+                train_accuracy: None,
                 accuracy: accuracy.filter(|_| epoch_ended),
                 samples: Some(indices.len()),
             };

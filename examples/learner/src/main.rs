@@ -17,7 +17,7 @@ use burn::train::{SupervisedTraining, TrainOutput, TrainStep};
 use cifar10::data::{self, Images, Source};
 use cifar10::nets::{ConvNet, Net as _};
 use clap::Parser;
-use frostline::freeze::{InputKey, PolicyConfig, PrefixCache, forward_above_frozen};
+use frostline::freeze::{InputKey, Numbered, PolicyConfig, PrefixCache, forward_above_frozen};
 use frostline::prelude::*;
 
 /// Train the CIFAR-10 example's convnet under Burn's SupervisedTraining while its lower layers freeze
@@ -90,18 +90,19 @@ impl InferenceStep for Classifier {
 #[derive(Clone)]
 struct Batching(Arc<Images>);
 
-impl Batcher<usize, Batch> for Batching {
-    fn batch(&self, numbers: Vec<usize>, device: &Device) -> Batch {
-        let (images, labels) = self.0.batch(&numbers, device);
-        let keys = numbers.into_iter().map(InputKey::from).collect();
+impl Batcher<(InputKey, usize), Batch> for Batching {
+    fn batch(&self, items: Vec<(InputKey, usize)>, device: &Device) -> Batch {
+        let (keys, places): (Vec<InputKey>, Vec<usize>) = items.into_iter().unzip();
+        let (images, labels) = self.0.batch(&places, device);
         Batch(images, labels, keys)
     }
 }
 
 fn loader(images: Images) -> Arc<dyn DataLoader<Batch>> {
-    let numbers = InMemDataset::new((0..images.len()).collect());
+    // Numbered, so that the cache knows an image again in every epoch.
+    let places = Numbered::new(InMemDataset::new((0..images.len()).collect()));
     let loader = DataLoaderBuilder::new(Batching(Arc::new(images)));
-    loader.batch_size(BATCH).shuffle(1).build(numbers)
+    loader.batch_size(BATCH).shuffle(1).build(places)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -110,17 +111,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dataset = data::load(Source::Auto, 1, &|_| ())?;
     eprintln!("{}", dataset.provenance);
     let (seen, unseen) = (dataset.train.balanced(10_000, 1), dataset.test);
-    let length = Length::epochs(epochs, seen.len().div_ceil(BATCH));
+    let (asked, _) = unseen.batch(&(0..500).collect::<Vec<_>>(), &Device::flex());
+    let (train, valid) = (loader(seen), loader(unseen));
+    // In optimizer steps: here one for each batch.
+    let length = Length::epochs(epochs, train.num_items().div_ceil(BATCH));
     let device = Device::flex().autodiff();
     device.seed(1);
     let net = ConvNet::init(dataset.classes.len(), &device);
     let (flops, model) = (net.forward_flops(), Classifier { net });
 
-    // Around the model: what is asked at every check, what freezes and when, where it is written down.
-    let (asked, _) = unseen.batch(&(0..500).collect::<Vec<_>>(), &Device::flex());
+    // Around the model: what is asked at every check, what freezes and when, where it is written down. Loss and
+    // accuracy of every step and of every validation are read from the model's outputs.
     let probe = Probe::new(vec![asked], |model: &Classifier, x| model.net.forward(x));
     let layers = Layers::below(&model, "net")?;
-    let model = FreezeTraining::new(layers, probe, arguments.policy.init()?, length)
+    let policy = arguments.policy;
+    let model = FreezeTraining::new(layers, probe, policy.init()?, length)
+        .describe(|info| info.name = policy.to_string())
         .forward_flops(flops)
         .caching(PrefixCache::in_memory(4 << 30))
         .going_on_in(out.join("run"))
@@ -130,7 +136,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let momentum = MomentumConfig::new().with_momentum(0.9);
     let optimizer = SgdConfig::new().with_momentum(Some(momentum)).init();
     let rates = CosineAnnealingLrSchedulerConfig::new(0.02, length.steps).init()?;
-    let mut training = SupervisedTraining::new(&out, loader(seen), loader(unseen))
+    let mut training = SupervisedTraining::new(&out, train, valid)
         .num_epochs(epochs)
         .with_default_checkpointers()
         .metrics((AccuracyMetric::new(), LossMetric::new()))

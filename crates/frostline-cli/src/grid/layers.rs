@@ -185,19 +185,25 @@ fn of_file(
         let label = format!("{path}:{name}");
         let array = archive.array(at)?;
         let mut file = LayerFile::of(array, label.clone(), options.axes, options.neurons)?;
-        if file.size() > IN_MEMORY {
-            return Err(Failure::Data(format!(
-                "{label} is larger than {} GiB; compare it alone, which reads it in blocks",
+        let memory = file.memory();
+        if memory > IN_MEMORY {
+            let reason = format!(
+                "it takes more than {} GiB of memory; compare it alone, which reads it in blocks",
                 IN_MEMORY >> 30
-            )));
+            );
+            match choice {
+                Choice::Named => return Err(Failure::Data(format!("{label}: {reason}"))),
+                _ => layers.left_out.push((name, reason)),
+            }
+            continue;
         }
         // What a layer keeps is smaller than the layer, so they are not all held at once.
-        if size + file.size() > IN_MEMORY {
+        if size + memory > IN_MEMORY {
             layers.prepared.extend(options.measure.prepare_all(&held));
             held.clear();
             size = 0;
         }
-        size += file.size();
+        size += memory;
         let samples = file.samples();
         held.push(file.view(0..samples)?);
         layers.names.push(name);

@@ -158,8 +158,8 @@ fn every_picture_is_drawn_within_the_page_on_wide_and_on_narrow_screens() {
             });
         }
         assert_eq!(
-            all, 32,
-            "on each of 4 axes 2 pictures and 3 layers of all runs; 6 of each run"
+            all, 44,
+            "on each of 4 axes 5 pictures and 3 layers of all runs; 6 of each run"
         );
         let never: Vec<usize> = (0..all).filter(|index| !shown.contains(index)).collect();
         assert!(

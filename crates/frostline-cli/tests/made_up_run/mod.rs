@@ -4,8 +4,8 @@ use std::process::{Command, Output};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use frostline::activations::{
-    Activation, FORMAT_VERSION, LayerFlops, Layout, Ledger, Outcome, ProbeInfo, RunFolder, RunInfo,
-    StepTime, Versions,
+    Activation, FORMAT_VERSION, LayerFlops, Layout, Ledger, Metrics, MetricsPoint, Outcome,
+    ProbeInfo, RunFolder, RunInfo, Spread, StepTime, Versions,
 };
 use frostline::prelude::*;
 
@@ -15,6 +15,15 @@ const STEPS: usize = 400;
 /// A run of 400 steps that nobody trained, with checkpoints: its layers settle one after another, and where
 /// it is to freeze, they freeze.
 pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
+    let mut run = begin(folder, name, freeze);
+    for step in 0..=STEPS {
+        run.step(step);
+    }
+    run.finish();
+}
+
+/// The same run before its first step.
+pub(crate) fn begin(folder: &Path, name: &str, freeze: bool) -> Growing {
     let info = RunInfo {
         format: FORMAT_VERSION,
         name: name.to_string(),
@@ -35,25 +44,86 @@ pub(crate) fn write(folder: &Path, name: &str, freeze: bool) {
         device: "none".to_string(),
         versions: Versions::default(),
         settings: BTreeMap::from([("batch".to_string(), "64".to_string())]),
+        began: Some(BEGAN),
         outcome: None,
     };
-    let mut run = RunFolder::create(folder, info).unwrap();
-    for step in (0..=STEPS).step_by(50) {
-        run.append(&check(step, freeze)).unwrap();
-        run.save(step, &activations(step)).unwrap();
+    Growing {
+        folder: RunFolder::create(folder, info).unwrap(),
+        metrics: Metrics::default(),
+        freeze,
     }
-    let last = check(STEPS, freeze);
-    run.finish(Outcome {
-        status: Status::Finished,
-        step: STEPS,
-        training_seconds: last.training_seconds,
-        measuring_seconds: last.measuring_seconds,
-        cpu_seconds: Some(1.9 * last.training_seconds),
-        ledger: last.ledger,
-        accuracy: Some(0.713),
-        test_samples: Some(10_000),
-    })
-    .unwrap();
+}
+
+/// A run that goes on.
+pub(crate) struct Growing {
+    folder: RunFolder,
+    metrics: Metrics,
+    freeze: bool,
+}
+
+impl Growing {
+    /// Does a step, with a check at every fiftieth.
+    pub(crate) fn step(&mut self, step: usize) {
+        let tests = step.is_multiple_of(100).then(|| tested(step, self.freeze));
+        let points = [Some(reported(step, self.freeze)), tests];
+        for point in points.into_iter().flatten().filter(|_| step > 0) {
+            let thinned = self.metrics.push(point);
+            self.folder.keep_metrics(&self.metrics, thinned).unwrap();
+        }
+        if step.is_multiple_of(50) {
+            self.folder.append(&check(step, self.freeze)).unwrap();
+            self.folder.save(step, &activations(step)).unwrap();
+        }
+    }
+
+    pub(crate) fn finish(mut self) {
+        let last = check(STEPS, self.freeze);
+        let outcome = Outcome {
+            status: Status::Finished,
+            step: STEPS,
+            training_seconds: last.training_seconds,
+            measuring_seconds: last.measuring_seconds,
+            cpu_seconds: Some(1.9 * last.training_seconds),
+            ledger: last.ledger,
+            accuracy: Some(0.713),
+            test_samples: Some(10_000),
+        };
+        self.folder.finish(outcome).unwrap();
+    }
+}
+
+/// When every run began.
+const BEGAN: f64 = 1.7e9;
+
+fn reported(step: usize, freeze: bool) -> MetricsPoint {
+    let check = check(step, freeze);
+    let noise = 0.2 * ((step * 37) as f64).sin();
+    MetricsPoint {
+        step,
+        steps: 1,
+        epoch: check.epoch,
+        loss: check.loss.and_then(|loss| Spread::of(loss + noise)),
+        train_accuracy: check
+            .accuracy
+            .and_then(|share| Spread::of(share - 0.2 * noise)),
+        learning_rate: check.learning_rate.and_then(Spread::of),
+        training_seconds: check.training_seconds,
+        flops: check.ledger.map(|ledger| ledger.spent_flops()),
+        frozen: check.frozen,
+        wall_seconds: BEGAN + check.training_seconds + check.measuring_seconds,
+        ..MetricsPoint::default()
+    }
+}
+
+fn tested(step: usize, freeze: bool) -> MetricsPoint {
+    MetricsPoint {
+        steps: 0,
+        loss: None,
+        train_accuracy: None,
+        learning_rate: None,
+        test_accuracy: check(step, freeze).accuracy.and_then(Spread::of),
+        ..reported(step, freeze)
+    }
 }
 
 /// Runs the command in a folder.

@@ -176,9 +176,7 @@ impl<M: Module> FreezeTraining<M> {
         latest.measuring_seconds = going.clock.measuring_seconds();
         latest.cpu_seconds = Some(going.clock.processor_seconds());
         let now_frozen = latest.frozen;
-        if let Some(folder) = &mut going.folder {
-            folder.append(latest)?;
-        }
+        going.keep_check(latest, &self.info.layers)?;
         for converged in going.previous.iter_mut().take(now_frozen) {
             *converged = None;
         }

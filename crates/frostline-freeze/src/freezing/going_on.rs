@@ -1,5 +1,5 @@
 use burn::module::Module;
-use frostline_activations::{Run, RunFolder};
+use frostline_activations::{Ledger, Run, RunFolder};
 use serde::{Deserialize, Serialize};
 
 use super::FreezeTraining;
@@ -29,19 +29,28 @@ impl<M: Module> FreezeTraining<M> {
         self.loaded(&model);
         let activations = self.look(&model)?;
         let device = activations.iter().next().map(|layer| layer.device());
-        let (folder, checks) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
+        self.name_after_folder();
+        let (folder, checks, metrics) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
         for check in checks {
             self.history.push(check);
         }
         let last = self.history.latest().cloned();
         let last = last.unwrap_or_default();
-        let clock = Clock::resume([
-            last.training_seconds,
-            last.measuring_seconds,
-            last.cpu_seconds.unwrap_or_default(),
-        ]);
-        let ledger = last.ledger.unwrap_or_default();
-        self.go(Some(folder), due, clock, saved.told, ledger);
+        // Notes of earlier versions know nothing of what was spent since the last check.
+        let spent = saved.spent.unwrap_or_else(|| Spent {
+            seconds: [
+                last.training_seconds,
+                last.measuring_seconds,
+                last.cpu_seconds.unwrap_or_default(),
+            ],
+            ledger: last.ledger.clone().unwrap_or_default(),
+        });
+        let clock = Clock::resume(spent.seconds);
+        let events = self.event_file(saved.step + 1)?;
+        self.go(Some(folder), due, clock, saved.told, spent.ledger);
+        let going = self.going.as_mut().expect("made above");
+        (going.events, going.metrics) = (events, metrics);
+        going.trained_before = last.training_seconds;
         if let (Some(device), false) = (device, self.history.checks().is_empty()) {
             let before = Run::open(&path)?.activations(last.step, &device)?;
             let names: Vec<String> = self.layers.names().map(str::to_string).collect();
@@ -71,6 +80,10 @@ impl<M: Module> FreezeTraining<M> {
                 model: fingerprint(model)?,
                 step,
                 told: going.told.clone(),
+                spent: Some(Spent {
+                    seconds: going.clock.seconds_now(),
+                    ledger: going.spending.ledger().clone(),
+                }),
             })?;
         }
         Ok(())
@@ -86,4 +99,15 @@ struct Saved {
     step: usize,
     /// What had been told since the last check.
     told: Told,
+    /// What had been spent since the start.
+    #[serde(default)]
+    spent: Option<Spent>,
+}
+
+/// What a run has cost.
+#[derive(Debug, Serialize, Deserialize)]
+struct Spent {
+    /// Seconds of training, of measuring and of the processor.
+    seconds: [f64; 3],
+    ledger: Ledger,
 }

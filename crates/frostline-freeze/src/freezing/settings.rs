@@ -57,7 +57,8 @@ impl<M: Module> FreezeTraining<M> {
         self
     }
 
-    /// Lets the caller say what the run folder shall know of the run: its name, title, seed, settings.
+    /// Lets the caller say what the run folder shall know of the run: its name, title, seed, settings. A run that
+    /// gets no name has that of its folder.
     pub fn describe(mut self, describe: impl FnOnce(&mut RunInfo)) -> Self {
         describe(&mut self.info);
         self
@@ -78,6 +79,14 @@ impl<M: Module> FreezeTraining<M> {
     pub fn going_on_in(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
         self.going_on = true;
+        self
+    }
+
+    /// Writes scalars to an event file in this folder while the training goes on, so that
+    /// `tensorboard --logdir` on it, or on the folder that it is in, shows them as they come: loss, accuracies, learning
+    /// rate, frozen layers and the similarities of layers. The run folder may be the same.
+    pub fn tensorboard_in(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tensorboard = Some(path.into());
         self
     }
 }

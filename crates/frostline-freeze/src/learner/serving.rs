@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::freezing::lock;
+use super::outputs::Sums;
+use crate::freezing::{Test, lock};
 use crate::{Features, FreezeTraining, InputKey, Layered, PrefixCache};
 
 /// The forward of a training step that enters above the frozen layers, their outputs taken from the cache, when a
@@ -79,6 +80,9 @@ struct Since {
     inputs: usize,
     cached: bool,
     losses: (f64, usize),
+    accuracies: (f64, usize),
+    /// What a test has found so far.
+    test: Option<Sums>,
 }
 
 impl Served {
@@ -115,10 +119,31 @@ impl Served {
         since.cached = cached;
     }
 
-    pub(super) fn note_loss(&self, loss: f64) {
+    /// Notes what a step's output said.
+    pub(super) fn note(&self, loss: Option<f64>, accuracy: Option<f64>) {
         let mut since = lock(&self.since);
-        since.losses.0 += loss;
-        since.losses.1 += 1;
+        let since = &mut *since;
+        for (value, (sum, count)) in [(loss, &mut since.losses), (accuracy, &mut since.accuracies)]
+        {
+            if let Some(value) = value {
+                *sum += value;
+                *count += 1;
+            }
+        }
+    }
+
+    /// Adds up the outputs of a test; tells whether this one is the first.
+    pub(super) fn tests(&self, add: impl FnOnce(&mut Sums)) -> bool {
+        let mut since = lock(&self.since);
+        let first = since.test.is_none();
+        add(since.test.get_or_insert_default());
+        first
+    }
+
+    /// What was tested since the last call: none without a test, else what it found, if that is known.
+    pub(super) fn take_test(&self) -> Option<Option<Test>> {
+        let test = lock(&self.since).test.take();
+        test.map(Sums::test)
     }
 
     /// Tells the inputs of the steps since the last call.
@@ -130,9 +155,11 @@ impl Served {
         since.inputs = 0;
     }
 
-    /// The mean loss of the steps since the last call.
-    pub(super) fn take_loss(&self) -> Option<f64> {
-        let (sum, count) = std::mem::take(&mut lock(&self.since).losses);
-        (count > 0).then(|| sum / count as f64)
+    /// The mean loss and the mean accuracy of the steps since the last call.
+    pub(super) fn take_means(&self) -> (Option<f64>, Option<f64>) {
+        let mut since = lock(&self.since);
+        let mean = |(sum, count): (f64, usize)| (count > 0).then(|| sum / count as f64);
+        let losses = std::mem::take(&mut since.losses);
+        (mean(losses), mean(std::mem::take(&mut since.accuracies)))
     }
 }

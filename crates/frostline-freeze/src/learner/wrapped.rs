@@ -8,6 +8,7 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Device;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
+use super::outputs::Known;
 use super::{Handle, Shared};
 use crate::freezing::lock;
 use crate::frozen::change;
@@ -56,10 +57,17 @@ impl<M: Module + TrainStep> Wrapped<M> {
         self
     }
 
-    /// Reads the loss of each step from the output, so that it is in the history; on a GPU that waits for every
-    /// step. A loss that is not finite ends the run.
+    /// Reads the loss of each step from an output that is none of Burn's own, or in place of what is read from
+    /// those. A loss that is not finite ends the run.
     pub fn reading_loss(self, loss: impl Fn(&M::Output) -> f64 + Send + 'static) -> Self {
         lock(&self.shared.options).loss = Some(Box::new(loss));
+        self
+    }
+
+    /// Reads neither loss nor accuracy from Burn's own outputs: on a GPU, reading waits for every step. The run
+    /// folder then has no curves of them, and a loss that is not finite doesn't end the run.
+    pub fn reading_nothing(self) -> Self {
+        lock(&self.shared.options).silent = true;
         self
     }
 
@@ -103,15 +111,17 @@ impl<M: Module + TrainStep> TrainStep for Wrapped<M> {
 
     fn step(&self, item: M::Input) -> TrainOutput<M::Output> {
         self.shared.start(&self.model);
+        self.shared.end_test(&mut lock(&self.shared.within));
         let output = self
             .shared
             .served
             .serve(self.frozen, || TrainStep::step(&self.model, item));
         let options = lock(&self.shared.options);
         self.shared.served.stepped(options.samples);
-        if let Some(loss) = &options.loss {
-            self.shared.served.note_loss(loss(&output.item));
-        }
+        let known = Known::of(&output.item).filter(|_| !options.silent);
+        let (loss, accuracy) = known.map_or((None, None), Known::read);
+        let own = options.loss.as_ref().map(|loss| loss(&output.item));
+        self.shared.served.note(own.or(loss), accuracy);
         output
     }
 
@@ -154,7 +164,13 @@ impl<M: Module + TrainStep + InferenceStep> InferenceStep for Wrapped<M> {
     type Output = <M as InferenceStep>::Output;
 
     fn step(&self, item: Self::Input) -> Self::Output {
-        InferenceStep::step(&self.model, item)
+        // Before the first batch of a test: what it takes is no time of training.
+        self.shared.test(|_| ());
+        let output = InferenceStep::step(&self.model, item);
+        if let Some(known) = Known::of(&output).filter(|_| !lock(&self.shared.options).silent) {
+            self.shared.test(|sums| sums.add(known));
+        }
+        output
     }
 }
 
@@ -201,6 +217,7 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
         // and would lose it.
         let _ = self.model.valid();
         let mut within = lock(&self.shared.within);
+        self.shared.end_test(&mut within);
         if within.started
             && let Err(error) = within.training.note_saved(&self.model, self.step)
         {

@@ -5,6 +5,7 @@ mod frozen;
 mod going_on;
 mod histories;
 mod layers;
+mod metrics;
 mod nets;
 mod policies;
 mod policies_by_name;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use frostline_activations::{Check, Run, Status};
+use frostline_activations::{Check, MetricsPoint, Run, Status};
 use frostline_freeze::{Converged, Linear, PrefixCache};
 
-use crate::net::{Net, freezing, learner, training, values};
+use crate::net::{Net, STEPS_AN_EPOCH, freezing, learner, training, values};
 
 const EPOCHS: usize = 6;
 const FOLDER: &str = "FROSTLINE_TEST_RUN";
@@ -89,6 +89,20 @@ fn decisions(folder: &Path) -> Vec<Check> {
     history
 }
 
+/// What every step and every validation reported: all but times and operations, which a run that goes on counts from
+/// the last check on.
+fn reported(folder: &Path) -> Vec<MetricsPoint> {
+    let run = Run::open(folder.join("run")).unwrap();
+    let points = run.metrics.points().iter();
+    let timeless = points.map(|point| MetricsPoint {
+        training_seconds: 0.0,
+        wall_seconds: 0.0,
+        flops: None,
+        ..point.clone()
+    });
+    timeless.collect()
+}
+
 #[test]
 fn a_run_killed_at_any_moment_goes_on_to_the_same_decisions_and_weights() {
     let temp = tempfile::tempdir().unwrap();
@@ -99,6 +113,9 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_decisions_and_weights() {
     let expected = decisions(&whole);
     assert_eq!(expected.last().unwrap().frozen, 2);
     let weights = std::fs::read(whole.join("weights")).unwrap();
+    let told = reported(&whole);
+    // Every step, and a validation at the end of every epoch.
+    assert_eq!(told.len(), EPOCHS * STEPS_AN_EPOCH + EPOCHS);
 
     let mut resumed = 0;
     for kill in 0..KILLS {
@@ -129,6 +146,12 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_decisions_and_weights() {
             moment(kill, took)
         );
         assert!(std::fs::read(folder.join("weights")).unwrap() == weights);
+        assert_eq!(
+            reported(&folder),
+            told,
+            "killed at {:?}",
+            moment(kill, took)
+        );
     }
     assert!(resumed > 0, "none was killed after its first epoch");
 }

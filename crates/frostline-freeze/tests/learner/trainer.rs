@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
+use burn::data::dataloader::DataLoaderBuilder;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::metric::store::{Aggregate, Direction, Split};
 use burn::train::metric::{LossMetric, Metric, MetricMetadata, Numeric};
 use burn::train::{
-    ExecutionStrategy, MetricEarlyStoppingStrategy, MultiDeviceOptim, StoppingCondition,
+    ExecutionStrategy, InferenceStep, MetricEarlyStoppingStrategy, MultiDeviceOptim,
+    StoppingCondition, TrainStep,
 };
 use frostline_activations::{Length, Run, Status};
 use frostline_freeze::{
-    Error, FreezePolicy, Handle, History, Linear, Never, PrefixCache, Wrapped, freeze,
+    Error, FreezePolicy, Handle, History, InputKey, Linear, Never, Numbered, PrefixCache, Wrapped,
+    freeze,
 };
 
 use crate::net::{
@@ -63,6 +68,7 @@ fn a_wrapped_model_that_never_freezes_trains_bit_by_bit_as_the_plain_one() {
     let run = Run::open(other.path().join("run")).unwrap();
     assert_eq!(run.history.len(), 1 + EPOCHS * STEPS_AN_EPOCH / 3);
     assert_eq!(run.history[0].step, 0, "the untrained net was looked at");
+    assert_eq!(run.info.name, "run", "it has its folder's name");
     let check = run.history.last().unwrap();
     assert!(check.loss.is_some_and(|loss| loss > 0.0));
     assert!(check.learning_rate.is_some_and(|rate| rate > 0.0));
@@ -289,7 +295,6 @@ fn a_thaw_takes_the_stale_momentum_away_or_keeps_it() {
             true
         }
     }
-    use burn::train::TrainStep;
     let device = Device::flex().autodiff();
     let state_of = |wrapped: Wrapped<Net>| {
         let mut wrapped = wrapped;
@@ -309,4 +314,98 @@ fn a_thaw_takes_the_stale_momentum_away_or_keeps_it() {
     assert_eq!(state_of(wrapped()), [10, 10, 10, 10, 10, 2, 10]);
     assert_eq!(state_of(wrapped().keep_optimizer_state()), [10; 7]);
     assert_eq!(loader(true).num_items(), SAMPLES);
+}
+
+#[test]
+fn loss_and_accuracy_come_from_burn_s_outputs_without_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::new();
+    let wrapped = freezing(&net, Never, EPOCHS)
+        .in_folder(folder.path().join("ordinary"))
+        .unwrap()
+        .wrap(net.clone());
+    let handle = wrapped.handle();
+    let result = training(folder.path(), EPOCHS).launch(learner(wrapped, EPOCHS));
+    let outcome = handle.finish(None).unwrap();
+
+    // What the trained model answers, asked by hand.
+    let device = Device::flex();
+    let trained = result.model.into_inner().valid();
+    let test = batch(1000..1000 + SAMPLES, &device);
+    let output = InferenceStep::step(&trained, test);
+    let answers = output.output.argmax(1).reshape([SAMPLES]);
+    let right: i64 = answers.equal(output.targets).int().sum().into_scalar();
+    assert_eq!(outcome.accuracy, Some(right as f64 / SAMPLES as f64));
+    assert_eq!(outcome.test_samples, Some(SAMPLES));
+
+    let run = Run::open(folder.path().join("ordinary")).unwrap();
+    assert_eq!(run.info.name, "ordinary");
+    assert_eq!(run.metrics.trained().count(), EPOCHS * STEPS_AN_EPOCH);
+    let first = run.metrics.points()[0].clone();
+    let untrained = TrainStep::step(&net, batch(0..BATCH, &device.autodiff())).item;
+    let loss: f32 = untrained.loss.into_scalar();
+    assert_eq!(first.loss.unwrap().mean, f64::from(loss));
+    let shares = run
+        .metrics
+        .trained()
+        .map(|point| point.train_accuracy.unwrap().mean);
+    assert!(
+        shares
+            .into_iter()
+            .all(|share| (share * BATCH as f64).fract() == 0.0)
+    );
+    // A test at the end of every epoch.
+    let tests: Vec<_> = run.metrics.tested().collect();
+    let steps: Vec<usize> = tests.iter().map(|test| test.step).collect();
+    let ends: Vec<usize> = (1..=EPOCHS).map(|epoch| epoch * STEPS_AN_EPOCH).collect();
+    assert_eq!(steps, ends);
+    let last = tests[EPOCHS - 1];
+    assert_eq!(last.test_accuracy.map(|a| a.mean), outcome.accuracy);
+    let loss: f32 = output.loss.into_scalar();
+    // Means of eight batches of eight in f32.
+    assert!((last.test_loss.unwrap().mean - f64::from(loss)).abs() < 1e-6);
+}
+
+#[test]
+fn outputs_are_left_alone_where_nobody_wants_them_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = Net::new();
+    let wrapped = freezing(&net, Never, EPOCHS).wrap(net).reading_nothing();
+    let handle = wrapped.handle();
+    training(folder.path(), EPOCHS).launch(learner(wrapped, EPOCHS));
+    assert_eq!(handle.finish(None).unwrap().accuracy, None);
+    let metrics = handle.reported().unwrap();
+    assert_eq!(metrics.points().len(), EPOCHS * STEPS_AN_EPOCH);
+    assert!(metrics.points().iter().all(|point| point.loss.is_none()));
+}
+
+#[test]
+fn a_numbered_dataset_gives_each_item_the_same_key_however_it_is_shuffled() {
+    struct Whole;
+    impl Batcher<(InputKey, usize), Vec<(InputKey, usize)>> for Whole {
+        fn batch(&self, items: Vec<(InputKey, usize)>, _: &Device) -> Vec<(InputKey, usize)> {
+            items
+        }
+    }
+    let items = InMemDataset::new((0..50).map(|item| 100 + item).collect());
+    let loader = DataLoaderBuilder::new(Whole)
+        .batch_size(8)
+        .shuffle(3)
+        .build(Numbered::new(items));
+    for _ in 0..2 {
+        let batches = loader.iter().map(Result::unwrap);
+        let mut pairs: Vec<_> = batches.flatten().collect();
+        assert!(
+            pairs
+                .iter()
+                .all(|(key, item)| key.sample as usize + 100 == *item)
+        );
+        assert!(
+            !pairs.is_sorted_by_key(|(_, item)| *item),
+            "they are shuffled"
+        );
+        pairs.sort_by_key(|(_, item)| *item);
+        let expected: Vec<_> = (0..50).map(|at| (InputKey::from(at), 100 + at)).collect();
+        assert_eq!(pairs, expected);
+    }
 }

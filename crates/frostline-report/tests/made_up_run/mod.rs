@@ -32,6 +32,7 @@ pub(crate) fn run(
         device: "flex".into(),
         versions: Versions::default(),
         settings: BTreeMap::from([("batch".into(), "64".into())]),
+        began: None,
         outcome: None,
     };
     let folder = tempfile::tempdir().unwrap();
