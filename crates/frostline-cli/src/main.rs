@@ -64,9 +64,14 @@ Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
   frostline grid runs/cifar10/ordinary runs/cifar10/freeze
   frostline grid runs/freeze runs/freeze --step 0 --svg dynamics.svg
   frostline grid a.safetensors b.safetensors --measure cka --json
+  frostline grid a.npz b.npz --layers 'conv*' --layers head
 
 Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
-cka, cka_biased, procrustes, r2, pls.")]
+cka, cka_biased, procrustes, r2, pls. A ~ behind a value says that unrelated layers may give it; --json has
+the chance level, the value freed of it and the warnings of each pair. Arrays that are no layers, such as
+labels, are left out unless --layers names them.
+
+Exit codes: 1 for data that can't be read or compared or a picture that can't be written, 2 for bad usage.")]
     Grid {
         /// Rows: a run folder (its last checkpoint), or a file of layers (.npz, safetensors, .pt, .pth)
         a: PathBuf,
@@ -105,9 +110,10 @@ cka, cka_biased, procrustes, r2, pls.")]
 
 Tables: runs.csv with the settings as columns, metrics.csv with what every step reported, checks.csv,
 layers.csv, and panes.csv, where row_layer is a layer during training and column_layer one at the end. A cell
-is empty where nothing is known. TensorBoard gets scalars, by the time at which each step was done; a run
-folder of an earlier version knows no date and counts seconds from the start of 1970. Folders are made, and
-files of the same names replaced.
+is empty where nothing is known; a text that a spreadsheet would take for a formula has an apostrophe in
+front. TensorBoard gets scalars, by the time at which each step was done; a run folder of an earlier version
+knows no date and counts seconds from the start of 1970. Folders are made, and files of the same names
+replaced.
 
 Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
     Report {
@@ -146,9 +152,10 @@ thaw_on_lr_drop(10, converged), dry_run(linear).
 
 Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
 none. What is saved is a share of the training's computation: that of backward, and with a cache for
-the outputs of frozen layers that of their forward too. Measuring is not taken off.
+the outputs of frozen layers that of their forward too. Measuring is not taken off. A policy that decides by
+what a run didn't record is left out and named.
 
-Exit codes: 1 for a run that can't be read or lacks what a policy decides by, 2 for bad usage.")]
+Exit codes: 1 for a run that can't be read or lacks what all policies decide by, 2 for bad usage.")]
     Replay {
         /// Run folders: each has run.json and history.jsonl
         #[arg(required = true, value_name = "RUN")]

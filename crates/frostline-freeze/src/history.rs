@@ -12,18 +12,41 @@ pub struct History {
     checks: Vec<Check>,
     /// The largest learning rate up to each check, so that a long history is read once and not at every check.
     largest_rates: Vec<Option<f64>>,
-    since: Since,
+    known: Known,
 }
 
-/// The history that [`History::since`] gave last, and the index of the check that it begins with.
+/// What was found in a history so far, from which the next question goes on.
 #[derive(Debug, Default)]
-struct Since(Mutex<Option<(usize, Arc<History>)>>);
+struct Known {
+    /// What [`History::since`] gave last, and the index of the check that it begins with.
+    since: Mutex<Option<(usize, Arc<History>)>>,
+    drops: Mutex<Drops>,
+}
 
-impl Clone for Since {
+impl Clone for Known {
     /// A cache stays with its history.
     fn clone(&self) -> Self {
-        Since::default()
+        Known::default()
     }
+}
+
+/// A check at which the learning rate had dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateDrop {
+    pub(crate) check: usize,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+}
+
+/// The drops of the learning rate by a factor, among the first checks.
+#[derive(Debug, Default)]
+struct Drops {
+    factor: f64,
+    /// How many checks were looked at.
+    checks: usize,
+    /// The largest rate since the latest drop.
+    largest: f64,
+    latest: Option<RateDrop>,
 }
 
 impl History {
@@ -34,7 +57,7 @@ impl History {
             length,
             checks: Vec::new(),
             largest_rates: Vec::new(),
-            since: Since::default(),
+            known: Known::default(),
         }
     }
 
@@ -108,7 +131,11 @@ impl History {
     ///
     /// A history that grows and is cut at the same check again costs what was added.
     pub fn since(&self, check: usize) -> Arc<History> {
-        let mut last = self.since.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .known
+            .since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut since = match last.take() {
             Some((first, since)) if first == check => Arc::unwrap_or_clone(since),
             _ => History::new(self.layers.iter().cloned(), self.length),
@@ -130,6 +157,35 @@ impl History {
         let since = Arc::new(since);
         *last = Some((check, since.clone()));
         since
+    }
+
+    /// The latest check at which the mean learning rate was at most `max / factor`, `max` the largest since the drop before.
+    /// A rate of zero trains nothing and is no drop.
+    pub(crate) fn latest_drop(&self, factor: f64) -> Option<RateDrop> {
+        let mut drops = self
+            .known
+            .drops
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if drops.factor != factor {
+            *drops = Drops {
+                factor,
+                ..Drops::default()
+            };
+        }
+        for (check, seen) in self.checks.iter().enumerate().skip(drops.checks) {
+            match seen.learning_rate {
+                Some(to) if to > 0.0 && to <= drops.largest / factor => {
+                    let from = drops.largest;
+                    drops.latest = Some(RateDrop { check, from, to });
+                    drops.largest = to;
+                }
+                Some(rate) => drops.largest = rate.max(drops.largest),
+                None => {}
+            }
+        }
+        drops.checks = self.checks.len();
+        drops.latest
     }
 
     /// How much a layer changed between the check before `check` and `check`, per unit of relative

@@ -13,7 +13,10 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Chance, Error, Side, Warning, whitened::same_samples};
+use crate::{
+    Chance, Error, Side, Warning,
+    whitened::{enough_samples, same_samples},
+};
 use complex_products::{Cross, Parts};
 pub use fourier::Fourier;
 use frequencies::Shared;
@@ -68,20 +71,15 @@ pub struct DftCca {
 /// are named gives them by its `maps()`, wherever its channels are. The same samples in the same order; sizes and
 /// channels may differ.
 /// Source: Raghu et al. 2017, arXiv:1706.05806, section 2 and theorem 1.
-/// Errors: those of [`Fourier::of`], `SampleMismatch`.
+/// Errors: those of [`Fourier::of`], `SampleMismatch`, `TooFewSamples` below two samples for each direction of the channels
+/// at some frequency.
 pub fn dft_cca<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> Result<DftCca, Error> {
     let (x, y) = (Maps::of(x)?, Maps::of(y)?);
     same_samples(x.shape().samples, y.shape().samples)?;
     let (size, grid) = frequencies::shared(x.shape().plane, y.shape().plane);
     if let Some(Streamed { found, summaries }) = streamed::streamed(&x, &y, &grid)? {
         let samples = x.shape().samples;
-        return Ok(put_together(
-            samples,
-            size,
-            &grid,
-            &found,
-            summaries.each_ref(),
-        ));
+        return put_together(samples, size, &grid, &found, summaries.each_ref());
     }
     Fourier::of_maps(&x)?.dft_cca(&Fourier::of_maps(&y)?)
 }
@@ -98,7 +96,7 @@ impl DftCca {
 impl Fourier {
     /// Compares two transformed layers as [`dft_cca()`] does.
     ///
-    /// Errors: `SampleMismatch`.
+    /// Errors: `SampleMismatch`, `TooFewSamples` below two samples for each direction of the channels at some frequency.
     pub fn dft_cca(&self, other: &Fourier) -> Result<DftCca, Error> {
         let (x, y, samples) = (self, other, self.samples());
         same_samples(samples, y.samples())?;
@@ -121,7 +119,7 @@ impl Fourier {
             })
             .collect::<Result<_, Error>>()?;
         let summaries = [&x.planes.summary, &y.planes.summary];
-        Ok(put_together(samples, size, &grid, &found, summaries))
+        put_together(samples, size, &grid, &found, summaries)
     }
 }
 
@@ -131,7 +129,7 @@ fn put_together(
     grid: &[Shared],
     found: &BTreeMap<Shared, Found>,
     summaries: [&Summary; 2],
-) -> DftCca {
+) -> Result<DftCca, Error> {
     // f and -f are the same entry.
     let found: Vec<&Found> = grid.iter().map(|place| &found[place]).collect();
     let coefficients: Vec<_> = found.iter().map(|f| f.coefficients.clone()).collect();
@@ -143,7 +141,8 @@ fn put_together(
     let squares: f64 = coefficients.iter().map(DVector::norm_squared).sum();
     let ranks = [0, 1].map(|side| found.iter().map(|f| f.rank[side]).collect::<Vec<_>>());
     let rank = ranks.each_ref().map(|ranks| lowest(ranks));
-    DftCca {
+    enough_samples(samples, ranks.iter().flatten().copied().max().unwrap_or(0))?;
+    Ok(DftCca {
         mean: mean_per_frequency.mean(),
         mean_per_frequency,
         frequencies: size,
@@ -153,7 +152,7 @@ fn put_together(
         chance: Chance::of(samples, rank[0], rank[1], squares / count.max(1) as f64),
         warnings: warnings(samples, summaries, &ranks),
         coefficients,
-    }
+    })
 }
 
 /// The lowest rank that isn't 0; 0 where there is no other.

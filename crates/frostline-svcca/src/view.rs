@@ -499,7 +499,7 @@ impl View {
 
 /// How many times what rounding adds along a direction its singular value has to be: errors that all neurons of a sample
 /// share, as of a layer norm computed in the floats in which it came, are a little larger than a number's own.
-const ROUNDING_MARGIN: f64 = 1.5;
+pub(crate) const ROUNDING_MARGIN: f64 = 1.5;
 
 /// Of each direction, the columns of `vectors: [neuron, direction]`, the largest norm that rounding of the neurons can
 /// have given it: `1.5 Σ_j |v_j| r_j`.

@@ -2,6 +2,7 @@ use frostline_activations::Length;
 use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
+use crate::history::RateDrop;
 use crate::{FreezePolicy, History, Watched};
 
 /// Thaws everything when the learning rate drops, and lets the policy within begin anew.
@@ -24,36 +25,9 @@ pub struct ThawOnLrDrop<P> {
     pub policy: P,
 }
 
-/// A check at which the learning rate had dropped.
-struct Drop {
-    check: usize,
-    from: f64,
-    to: f64,
-}
-
-impl<P> ThawOnLrDrop<P> {
-    /// The latest drop.
-    fn last_drop(&self, history: &History) -> Option<Drop> {
-        let mut last = None;
-        let mut largest = 0.0;
-        for (check, seen) in history.checks().iter().enumerate() {
-            match seen.learning_rate {
-                Some(rate) if rate > 0.0 && rate <= largest / self.factor => {
-                    let (from, to) = (largest, rate);
-                    last = Some(Drop { check, from, to });
-                    largest = rate;
-                }
-                Some(rate) => largest = rate.max(largest),
-                None => {}
-            }
-        }
-        last
-    }
-}
-
 impl<P: FreezePolicy> FreezePolicy for ThawOnLrDrop<P> {
     fn frozen_layers(&self, history: &History) -> usize {
-        let decided = match self.last_drop(history) {
+        let decided = match history.latest_drop(self.factor) {
             None => self.policy.frozen_layers(history),
             Some(drop) if drop.check + 1 == history.checks().len() => return 0,
             Some(drop) => self.policy.frozen_layers(&history.since(drop.check)),
@@ -66,9 +40,9 @@ impl<P: FreezePolicy> FreezePolicy for ThawOnLrDrop<P> {
     }
 
     fn reason(&self, history: &History) -> String {
-        match self.last_drop(history) {
+        match history.latest_drop(self.factor) {
             None => self.policy.reason(history),
-            Some(Drop { check, from, to }) if check + 1 == history.checks().len() => {
+            Some(RateDrop { check, from, to }) if check + 1 == history.checks().len() => {
                 format!("the learning rate fell from {from} to {to}: everything thaws")
             }
             Some(drop) => self.policy.reason(&history.since(drop.check)),

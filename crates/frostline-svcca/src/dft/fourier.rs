@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{Error, decompose};
 
-/// Rounding of the transform, as a share of what a channel's maps hold in all: fainter than that, a
-/// frequency says nothing. The transform's own error is a few ε; this leaves a margin.
-const NOISE: f64 = 32.0 * f64::EPSILON;
+/// Rounding of the transform, as a share of what a channel's maps hold in all: fainter than that, and than the rounding of
+/// the floats in which the maps came, a frequency says nothing. The transform's own error is a few ε; this leaves a margin.
+pub(super) const NOISE: f64 = 32.0 * f64::EPSILON;
 
 /// Above this bound on the condition of a frequency's scatter, its inverse would carry less than ten
 /// digits, and the frequency's own singular vectors are computed instead.
@@ -38,8 +38,7 @@ impl Fourier {
     /// The maps are read once, in blocks of samples, and worked on by rayon's threads on the host, in
     /// f64.
     ///
-    /// Errors: `NotMaps` for tensors of other than four axes, `Empty`, `TooFewSamples` up to one sample
-    /// more than channels, `NotFinite` with the first bad sample and the place in its flattened maps,
+    /// Errors: `NotMaps` for tensors of other than four axes, `Empty`, `TooFewSamples` below two, `NotFinite` with the first bad sample and the place in its flattened maps,
     /// `TooLarge`.
     pub fn of<const D: usize>(maps: &Tensor<D>) -> Result<Fourier, Error> {
         Fourier::of_maps(&Maps::of(maps)?)
@@ -103,6 +102,7 @@ pub(super) fn whitening(
     frequency: usize,
 ) -> Option<DMatrix<Complex<f64>>> {
     let (mean, energy, channels) = (summary.mean(frequency), &summary.energy, scatter.nrows());
+    let noise = &summary.noise;
     for column in 0..channels {
         for row in column..channels {
             scatter[(row, column)] -= mean[row].conj() * mean[column] * samples as f64;
@@ -110,7 +110,7 @@ pub(super) fn whitening(
     }
     let share = |channel: usize| scatter[(channel, channel)].re / energy[channel];
     let varying: Vec<usize> = (0..channels)
-        .filter(|channel| energy[*channel] > 0.0 && share(*channel) > NOISE * NOISE)
+        .filter(|channel| energy[*channel] > 0.0 && share(*channel) > noise[*channel].powi(2))
         .collect();
     if varying.is_empty() {
         return Some(DMatrix::zeros(channels, 0));
@@ -127,12 +127,8 @@ pub(super) fn whitening(
     let inverse = decompose::inverse_cholesky(&correlation)?;
     // The trace of R⁻¹ is at least 1 over its smallest eigenvalue.
     let trace = inverse.norm_squared();
-    let faintest = varying
-        .iter()
-        .copied()
-        .map(share)
-        .fold(f64::INFINITY, f64::min);
-    if !(trace < TRUSTED && faintest / trace > NOISE * NOISE) {
+    let clear = |channel: &usize| share(*channel) / trace > noise[*channel].powi(2);
+    if !(trace < TRUSTED && varying.iter().all(clear)) {
         return None;
     }
     let mut whitening = DMatrix::zeros(channels, varying.len());
@@ -176,7 +172,11 @@ fn by_singular_vectors(planes: &Planes, frequency: usize) -> Result<DMatrix<Comp
         }
     }
     let (values, vectors) = decompose::complex_left_singular(&centred)?;
-    let floor = (samples as f64 * f64::EPSILON * values[0]).max(NOISE);
+    // A direction has norm 1 over the channels, which bounds what their noise adds along it.
+    let varying = planes.summary.energy.iter().zip(&planes.summary.noise);
+    let noise = varying.filter(|(energy, _)| **energy > 0.0);
+    let noise = noise.map(|(_, noise)| noise * noise).sum::<f64>().sqrt();
+    let floor = (samples as f64 * f64::EPSILON * values[0]).max(noise);
     let rank = values.iter().filter(|value| **value > floor).count();
     Ok(vectors.columns(0, rank).into_owned())
 }

@@ -6,10 +6,11 @@ use burn::tensor::{DType, Element, Tensor, TensorData};
 use nalgebra::Complex;
 
 use super::{
+    fourier::NOISE,
     frequencies::HalfPlane,
     transform::{Pairs, Room, Transform},
 };
-use crate::Error;
+use crate::{Error, precision::rounding_unit, view::ROUNDING_MARGIN};
 
 /// Bytes that are read from the device at a time, or two samples.
 const READ: usize = 16 << 20;
@@ -42,7 +43,7 @@ impl Shape {
                 neurons: shape.neurons(),
             });
         }
-        if samples <= channels + 1 {
+        if samples < 2 {
             return Err(Error::TooFewSamples {
                 samples,
                 dims: channels,
@@ -116,6 +117,8 @@ pub(super) struct Summary {
     pub(super) mean: Vec<Complex<f64>>,
     /// Sum of squares of the centred maps of each channel; 0 where it never varies.
     pub(super) energy: Vec<f64>,
+    /// What rounding can have made of each channel's maps, as a share of the square root of its energy.
+    pub(super) noise: Vec<f64>,
 }
 
 impl Summary {
@@ -185,7 +188,9 @@ impl<const D: usize> Maps<D> {
         let (channels, pixels) = (self.shape.channels, self.shape.pixels());
         let samples = self.shape.samples as f64;
         // A pixel that varies by no more than the rounding of its own values is constant.
-        let varies = |i: usize| sums.reach[i] > 4.0 * f64::EPSILON * (scale * self.pivot[i]).abs();
+        let came = rounding_unit(self.maps.dtype());
+        let least = (2.0 * came).max(4.0 * f64::EPSILON);
+        let varies = |i: usize| sums.reach[i] > least * (scale * self.pivot[i]).abs();
         let energy = (0..channels).map(|channel| {
             let here = channel * pixels..(channel + 1) * pixels;
             if !here.clone().any(varies) {
@@ -194,7 +199,18 @@ impl<const D: usize> Maps<D> {
             let centred = here.map(|i| sums.squares[i] - sums.sum[i] * sums.sum[i] / samples);
             centred.sum::<f64>().max(0.0)
         });
-        let energy = energy.collect();
+        let energy: Vec<f64> = energy.collect();
+        // About zero, as the values were rounded.
+        let whole = |i: usize| {
+            let pivot = scale * self.pivot[i];
+            sums.squares[i] + 2.0 * pivot * sums.sum[i] + samples * pivot * pivot
+        };
+        let noise = energy.iter().enumerate().map(|(channel, energy)| {
+            let here = channel * pixels..(channel + 1) * pixels;
+            let rounding = ROUNDING_MARGIN * came * here.map(whole).sum::<f64>().max(0.0).sqrt();
+            NOISE.max(rounding / energy.sqrt())
+        });
+        let noise = noise.collect();
 
         let mut mean = vec![Complex::ZERO; self.shape.plane.count() * channels];
         let (mut room, together) = (self.transform.room(), self.transform.together());
@@ -211,7 +227,11 @@ impl<const D: usize> Maps<D> {
                 }
             });
         }
-        Summary { mean, energy }
+        Summary {
+            mean,
+            energy,
+            noise,
+        }
     }
 
     fn transform_floats<E: Float>(

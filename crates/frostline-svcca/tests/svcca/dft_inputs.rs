@@ -198,12 +198,23 @@ fn what_cannot_be_compared_is_refused_with_its_numbers() {
         let refused = Fourier::of(&Tensor::<4>::zeros(shape, &device));
         assert!(matches!(refused, Err(Error::Empty { .. })), "{refused:?}");
     }
-    // Centring takes one dimension: with 8 channels 9 samples are spanned by anything.
-    for samples in [1, 8, 9] {
-        let refused = Fourier::of(&related([samples, 8, 3, 3], 1, 1).tensor());
-        let expected =
-            matches!(refused, Err(Error::TooFewSamples { samples: n, dims: 8 }) if n == samples);
-        assert!(expected, "{refused:?}");
+    let refused = Fourier::of(&related([1, 8, 3, 3], 1, 1).tensor());
+    assert!(
+        matches!(
+            refused,
+            Err(Error::TooFewSamples {
+                samples: 1,
+                dims: 8
+            })
+        ),
+        "{refused:?}"
+    );
+    // Centring takes one dimension, and below two samples a direction nothing is said.
+    for (samples, dims) in [(8, 7), (9, 8), (15, 8), (16, 0)] {
+        let maps = related([samples, 8, 3, 3], 1, 1).tensor();
+        let found = dft_cca(&maps, &maps);
+        let refused = matches!(found, Err(Error::TooFewSamples { samples: n, dims: d }) if (n, d) == (samples, dims));
+        assert_eq!(refused, samples < 16, "{samples}: {found:?}");
     }
     let refused = dft_cca(
         &related([30, 2, 3, 3], 1, 1).tensor(),
