@@ -43,6 +43,7 @@ fn info() -> RunInfo {
         device: "flex".into(),
         versions: Versions::default(),
         settings: Default::default(),
+        began: None,
         outcome: None,
     }
 }
