@@ -100,13 +100,11 @@ impl Activation {
             _ => return self.tensor(),
         };
         let flat = self.flat.clone();
-        Ok(match shape.channels_are_last() {
-            true => {
-                let maps: Tensor<4> = flat.reshape([n, height, width, channels]);
-                maps.permute([0, 3, 1, 2])
-            }
-            false => flat.reshape([n, channels, height, width]),
-        })
+        if shape.channels_are_last() {
+            let maps: Tensor<4> = flat.reshape([n, height, width, channels]);
+            return Ok(maps.permute([0, 3, 1, 2]));
+        }
+        Ok(flat.reshape([n, channels, height, width]))
     }
 
     /// The activation as `[sample, neuron]`.

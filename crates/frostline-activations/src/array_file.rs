@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 
@@ -332,9 +332,12 @@ impl ArrayFile {
         {
             return Err(error);
         }
-        // A file that doesn't exist is named without the array in it.
-        let missing = |path: &Path| path.symlink_metadata().is_err() && path::has_ending(path);
-        let whole = match path::cuts(given).find(|(path, _)| missing(path)) {
+        // A file that doesn't exist, or is a pipe, is named without the array in it.
+        let is_meant = |(path, _): &(PathBuf, String)| match path.metadata() {
+            Ok(metadata) => !metadata.is_dir(),
+            Err(_) => path::has_ending(path),
+        };
+        let whole = match path::cuts(given).find(is_meant) {
             Some((path, _)) if !given.exists() => path,
             _ => given.to_path_buf(),
         };

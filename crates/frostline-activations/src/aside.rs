@@ -49,3 +49,37 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     // Some file systems say only now that there is no room.
     file.sync_data()
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_permissions_and_leaves_nothing_beside_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("page.html");
+        write_aside(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = temp.path().join("link");
+        symlink(&path, &link).unwrap();
+        write_aside(&link, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_an_error_and_leaves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("folder")).unwrap();
+        assert!(write_aside(&temp.path().join("folder"), b"new").is_err());
+        assert!(write_aside(&temp.path().join("nowhere/page"), b"new").is_err());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+}

@@ -270,6 +270,14 @@ pub enum Error {
         /// The newest version that this library reads.
         supported: u32,
     },
+    /// A layer whose name a checkpoint can't hold.
+    #[error(
+        "a layer is called `{name}`, as checkpoints call an entry of their own; give its tap another name"
+    )]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// A checkpoint that can't be read.
     #[error("the checkpoint {path} can't be read: {problem}")]
     Checkpoint {

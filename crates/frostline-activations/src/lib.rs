@@ -18,7 +18,8 @@
 //! - [`replacing`] runs one forward with another output in place of a layer's own.
 //! - [`Activations`] are what they give; [`Axes`] say what their axes mean, [`Layout`] what a sample and a neuron is.
 //! - [`CheckpointSchedule`] says when, [`RunFolder`] and [`Run`] keep and read it on disk, [`Metrics`] among it.
-//! - [`ArrayFile`] reads activations that were recorded elsewhere, from `.npy` and safetensors files.
+//! - [`ArrayArchive`] and [`ArrayFile`] read activations that were recorded elsewhere: `.npy`, `.npz`, safetensors and
+//!   PyTorch files.
 //! - [`write_aside`] writes a file whole or not at all.
 //!
 //! Nothing here compares anything: that is `frostline-svcca`.

@@ -35,9 +35,10 @@ impl Maps<'_> {
             });
         }
         let [depth, height, width] = shape.volume();
-        let (first, last) = match shape.channels_are_last() {
-            true => (1, shape.channels),
-            false => (shape.channels, 1),
+        let (first, last) = if shape.channels_are_last() {
+            (1, shape.channels)
+        } else {
+            (shape.channels, 1)
         };
         let values = flat.reshape([shape.samples, first, depth, height, width, last]);
         Ok(Maps {

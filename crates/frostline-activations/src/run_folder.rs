@@ -22,6 +22,8 @@ const SAVED: &str = "saved.jsonl";
 
 /// The key of a checkpoint's metadata that keeps the order of the layers.
 const ORDER: &str = "layers";
+/// The entry of a safetensors file that is no tensor.
+const RESERVED: &str = "__metadata__";
 
 /// A run folder that is being written.
 ///
@@ -173,15 +175,61 @@ impl RunFolder {
     }
 
     /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
+    ///
+    /// # Errors
+    /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
+    /// [`Error::Device`], and [`Error::Checkpoint`] when the file can't be written.
     pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
-        save_activations(&self.path.join(CHECKPOINTS), step, activations)
+        self.save_in(&self.path.join(CHECKPOINTS), step, activations)
     }
 
     /// Keeps the activations of the panes' probe at a step, as [`save`](Self::save) keeps those of the checks'.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save), and [`Error::Io`] where the folder can't be made.
     pub fn save_pane(&self, step: usize, activations: &Activations) -> Result<(), Error> {
         let panes = self.path.join(PANES);
         std::fs::create_dir_all(&panes).map_err(io(&panes))?;
-        save_activations(&panes, step, activations)
+        self.save_in(&panes, step, activations)
+    }
+
+    /// Writes the activations at a step into this folder.
+    fn save_in(&self, folder: &Path, step: usize, activations: &Activations) -> Result<(), Error> {
+        let path = file_of(folder, step);
+        if let Some(name) = activations.names().find(|name| *name == RESERVED) {
+            let name = name.to_string();
+            return Err(Error::ReservedName { name });
+        }
+        let layers = activations
+            .iter()
+            .map(host_layer)
+            .collect::<Result<Vec<_>, _>>()?;
+        let checkpoint = |problem: String| Error::Checkpoint {
+            path: path.clone(),
+            problem,
+        };
+        let views = layers
+            .iter()
+            .map(|(name, shape, dtype, bytes)| {
+                let view = TensorView::new(*dtype, shape.clone(), bytes);
+                Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let names: Vec<&str> = activations.names().collect();
+        let order = serde_json::to_string(&names).expect("names are strings");
+        let metadata = HashMap::from([
+            (ORDER.to_string(), order),
+            ("step".to_string(), step.to_string()),
+        ]);
+        // Written aside and renamed by the library.
+        safetensors::serialize_to_file(views, Some(metadata), &path)
+            .map_err(|source| checkpoint(source.to_string()))?;
+        // It makes files that only their owner reads: whoever reads the history reads this one too.
+        // A file system that keeps no permissions refuses them, and needs none.
+        if let Ok(history) = self.history.metadata() {
+            let _ = std::fs::set_permissions(&path, history.permissions());
+        }
+        Ok(())
     }
 
     /// Writes how the run ended.
@@ -250,35 +298,6 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
 /// The file of a step's activations in this folder.
 fn file_of(folder: &Path, step: usize) -> PathBuf {
     folder.join(format!("step-{step:08}.safetensors"))
-}
-
-/// Writes the activations at a step into this folder.
-fn save_activations(folder: &Path, step: usize, activations: &Activations) -> Result<(), Error> {
-    let path = file_of(folder, step);
-    let layers = activations
-        .iter()
-        .map(host_layer)
-        .collect::<Result<Vec<_>, _>>()?;
-    let checkpoint = |problem: String| Error::Checkpoint {
-        path: path.clone(),
-        problem,
-    };
-    let views = layers
-        .iter()
-        .map(|(name, shape, dtype, bytes)| {
-            let view = TensorView::new(*dtype, shape.clone(), bytes);
-            Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let names: Vec<&str> = activations.names().collect();
-    let order = serde_json::to_string(&names).expect("names are strings");
-    let metadata = HashMap::from([
-        (ORDER.to_string(), order),
-        ("step".to_string(), step.to_string()),
-    ]);
-    // Written aside and renamed by the library.
-    safetensors::serialize_to_file(views, Some(metadata), &path)
-        .map_err(|source| checkpoint(source.to_string()))
 }
 
 /// The steps whose activations are in this folder, ascending; files of other names are passed over.

@@ -282,9 +282,12 @@ fn padded(lengths: &[usize], longest: usize, first: usize) -> (Tensor<3>, Tensor
     for (sentence, length) in lengths.iter().enumerate() {
         for token in 0..longest {
             padding.push(token >= *length);
-            values.extend((0..3).map(|neuron| match token < *length {
-                true => value(sentence, token, neuron),
-                false => f32::NAN,
+            values.extend((0..3).map(|neuron| {
+                if token < *length {
+                    value(sentence, token, neuron)
+                } else {
+                    f32::NAN
+                }
             }));
         }
     }

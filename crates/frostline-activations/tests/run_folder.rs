@@ -174,6 +174,39 @@ fn no_file_is_left_half_written_beside_the_run() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn whoever_reads_the_history_reads_the_checkpoints() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let temp = tempfile::tempdir().unwrap();
+    written(temp.path());
+    let mode = |name: &str| {
+        let metadata = std::fs::metadata(temp.path().join(name)).unwrap();
+        metadata.permissions().mode()
+    };
+    assert_eq!(
+        mode("checkpoints/step-00000050.safetensors"),
+        mode("history.jsonl")
+    );
+}
+
+#[test]
+fn a_layer_that_is_called_as_an_entry_of_the_format_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(temp.path(), info()).unwrap();
+    let layer = activations().iter().next().unwrap().tensor::<2>().unwrap();
+    let reserved = [Activation::new("__metadata__", layer)]
+        .into_iter()
+        .collect();
+    let found = folder.save(0, &reserved).unwrap_err();
+    assert!(
+        matches!(&found, frostline_activations::Error::ReservedName { name } if name == "__metadata__"),
+        "{found}"
+    );
+    assert!(Run::open(temp.path()).unwrap().checkpoints().is_empty());
+}
+
 #[test]
 fn a_folder_that_holds_a_run_is_not_written_over() {
     let temp = tempfile::tempdir().unwrap();

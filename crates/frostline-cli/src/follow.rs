@@ -35,6 +35,10 @@ pub(crate) fn follow(folders: &[PathBuf], html: &Path) -> Result<(), Failure> {
         let last = ended || stop.load(Ordering::Relaxed);
         let began = Instant::now();
         let grown = Some(runs.iter().map(extent).collect::<Vec<_>>());
+        if last {
+            // A file may have been read before it was all there: the page that stays is compared anew.
+            compared.fill_with(|| None);
+        }
         if last || grown != drawn {
             let page = page(&runs, &mut compared)?;
             let text = match last {

@@ -122,8 +122,11 @@ fn coefficients(whitened: &Whitened) -> Result<DVector<f64>, Error> {
 /// What to know of two sides whose directions are correlated.
 pub(crate) fn warnings(x: &Profile, y: &Profile) -> Vec<Warning> {
     let (samples, dims) = (x.samples, x.kept().max(y.kept()));
-    let few = (samples < 10 * dims).then_some(Warning::FewSamples { samples, dims });
     let distinct = x.repeats.distinct_with(&y.repeats);
+    let few = (distinct < 10 * dims).then_some(Warning::FewSamples {
+        samples: distinct,
+        dims,
+    });
     let repeated = (distinct < samples).then_some(Warning::RepeatedSamples { samples, distinct });
     few.into_iter()
         .chain(repeated)

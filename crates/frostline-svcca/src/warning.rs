@@ -28,7 +28,7 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Fewer than ten samples a dimension: noise alone correlates visibly, see [`crate::Chance`].
     FewSamples {
-        /// Samples of each view.
+        /// Samples that differ in at least one of the views.
         samples: usize,
         /// Kept directions, the larger of the two views'.
         dims: usize,

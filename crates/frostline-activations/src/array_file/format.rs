@@ -47,11 +47,11 @@ impl Format {
                 found: found.to_string(),
                 advice,
             }),
-            None if is_called_safetensors => Ok(Self::Safetensors),
             None if is_text(first) => Err(ArrayFileProblem::OtherFormat {
                 found: format!("text that begins with \"{}\"", start(first)),
                 advice: "save numbers as an array: numpy.save(\"x.npy\", numpy.loadtxt(..))",
             }),
+            None if is_called_safetensors => Ok(Self::Safetensors),
             None => Err(ArrayFileProblem::OtherFormat {
                 found: format!("a file that begins with \"{}\"", start(first)),
                 advice: SAVE,

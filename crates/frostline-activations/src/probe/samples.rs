@@ -83,9 +83,10 @@ impl<M: Module> Probe<M> {
     pub(super) fn inputs(&self, first: usize) -> usize {
         let masks = self.masks.as_ref();
         let masks = masks.map(|masks| masks.of_batches.iter().map(|mask| mask.dims()[0]).sum());
-        let told = self.samples.as_ref().map(|samples| samples.iter().sum());
-        let seen = self.first_axes.iter().copied().sum();
-        told.or(masks).or(seen).unwrap_or(first * self.batches)
+        let given = self.samples.as_ref().map(|samples| samples.iter().sum());
+        let tensors = self.first_axes.iter().copied().sum();
+        let known = given.or(masks).or(tensors);
+        known.unwrap_or(first * self.batches)
     }
 
     fn known(&self, batch: usize, activations: &Activations) -> Result<Known, Error> {
@@ -104,8 +105,8 @@ impl<M: Module> Probe<M> {
             return Ok(Known { samples, from });
         }
         // Of three axes any may be the samples, of two and of maps only the first.
-        let told = activations.iter().find(|layer| layer.shape().len() != 3);
-        match told {
+        let certain = activations.iter().find(|layer| layer.shape().len() != 3);
+        match certain {
             Some(layer) => Ok(Known {
                 samples: layer.shape()[0],
                 from: format!("as layer `{}` has, {:?}", layer.name(), layer.shape()),

@@ -126,7 +126,7 @@ fn one_to_five_axes_are_read() {
 fn another_kind_of_file_is_named_for_what_it_is() {
     let mut tar = vec![0; 512];
     tar[257..262].copy_from_slice(b"ustar");
-    let files: [(&str, &[u8], &str); 22] = [
+    let files: [(&str, &[u8], &str); 23] = [
         (
             "a.safetensors",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n",
@@ -158,6 +158,7 @@ fn another_kind_of_file_is_named_for_what_it_is() {
             "text that begins with \"1.0,2.0\\n3.0,4.0\\n\"",
         ),
         ("a.txt", "größe".as_bytes(), "text"),
+        ("text.safetensors", b"layer,value\n", "text"),
         ("a.tar", &tar, "a tar archive"),
         (
             "a.bin",
@@ -224,6 +225,9 @@ fn pipes_sockets_and_devices_are_refused_before_they_are_opened() {
             assert!(text.contains(says), "{text}");
         }
     }
+    let named = format!("{}:block1", pipe.display());
+    let text = ArrayFile::open(named).unwrap_err().to_string();
+    assert!(text.contains("this is a pipe"), "{text}");
 }
 
 #[cfg(unix)]

@@ -14,6 +14,7 @@ use crate::InputKey;
 /// # use burn::tensor::{Device, Tensor};
 /// use frostline_freeze::{InputKey, Numbered};
 ///
+/// #[derive(Clone, Debug)]
 /// struct Batch {
 ///     rows: Tensor<2>,
 ///     keys: Vec<InputKey>,

@@ -153,3 +153,50 @@ mod on_wgpu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::DeviceError;
+
+    fn llvmpipe(api: &'static str) -> Adapter {
+        Adapter {
+            device: "wgpu",
+            name: Some("llvmpipe (LLVM 15.0.6, 256 bits)".to_string()),
+            driver: Some("Mesa 22.3.6".to_string()),
+            api: Some(api),
+            is_software: true,
+        }
+    }
+
+    #[test]
+    fn an_adapter_is_named_with_its_driver_and_its_interface() {
+        let named = "wgpu: llvmpipe (LLVM 15.0.6, 256 bits), driver Mesa 22.3.6, Vulkan";
+        assert_eq!(llvmpipe("Vulkan").to_string(), named);
+        let unknown = Adapter {
+            driver: None,
+            api: None,
+            ..llvmpipe("")
+        };
+        assert_eq!(
+            unknown.to_string(),
+            "wgpu: llvmpipe (LLVM 15.0.6, 256 bits)"
+        );
+    }
+
+    #[test]
+    fn opengl_on_the_processor_is_no_gpu_and_vulkan_there_is_taken() {
+        assert!(llvmpipe(OPENGL).is_software_gl());
+        assert!(!llvmpipe("Vulkan").is_software_gl());
+        let card = Adapter {
+            is_software: false,
+            ..llvmpipe(OPENGL)
+        };
+        assert!(!card.is_software_gl());
+        let adapter = llvmpipe(OPENGL);
+        let refused = DeviceError::SoftwareGl { adapter }.to_string();
+        assert!(
+            refused.contains("Mesa 22.3.6, OpenGL") && refused.contains("FROSTLINE_SOFTWARE_GL=1")
+        );
+    }
+}
