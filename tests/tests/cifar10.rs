@@ -20,6 +20,7 @@ const SETTINGS: Settings = Settings {
     augment: Augmentation::Shift,
     cache: Some(1 << 24),
     probe: 40,
+    panes: Some(50),
     tested: 20,
     checks: Some(6),
 };
@@ -56,6 +57,10 @@ fn a_training_is_recorded_frozen_and_tested_to_its_end() {
         "{}",
         probe.layout
     );
+    // 35 and 75 % of six steps.
+    assert_eq!(run.pane_steps(), [0, 2, 5, 6]);
+    let panes = outcome.ledger.unwrap().panes;
+    assert_eq!((panes.evaluations, panes.samples), (4, 200));
     assert_eq!(run.history[3].loss.map(f64::is_finite), Some(true));
 }
 

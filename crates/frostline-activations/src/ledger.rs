@@ -19,6 +19,22 @@ pub struct Ledger {
     pub cache_misses: u64,
     /// Seconds of keeping, fetching and moving up cached outputs: a part of the seconds of training.
     pub caching_seconds: f64,
+    /// What the probe of the panes cost: a part of neither training nor measuring.
+    #[serde(default)]
+    pub panes: PanesCost,
+}
+
+/// What it cost to evaluate the model on the probe of the panes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PanesCost {
+    /// How often it was evaluated.
+    pub evaluations: usize,
+    /// Samples of all evaluations together.
+    pub samples: usize,
+    /// Seconds, those of writing the activations to the run folder among them.
+    pub seconds: f64,
+    /// Floating-point operations, 0 where those of a sample are not known.
+    pub flops: f64,
 }
 
 /// Floating-point operations of one layer.
@@ -52,7 +68,7 @@ impl StepTime {
 }
 
 impl Ledger {
-    /// Operations that training and measuring computed.
+    /// Operations that training and measuring computed; those of [`panes`](Self::panes) are apart.
     pub fn spent_flops(&self) -> f64 {
         let layers = self.layers.iter();
         layers
@@ -116,7 +132,14 @@ mod tests {
             cache_hits: 3,
             cache_misses: 1,
             caching_seconds: 0.5,
+            panes: PanesCost {
+                evaluations: 4,
+                samples: 8000,
+                seconds: 3.0,
+                flops: 1e6,
+            },
         };
+        // The pictures' cost is a part of neither.
         assert_eq!(ledger.spent_flops(), 66.0);
         assert_eq!(ledger.saved_flops(), 20.0);
         // Two seconds a step: five steps would have taken ten and took four.

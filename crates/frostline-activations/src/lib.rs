@@ -28,6 +28,7 @@ mod activations;
 mod array_file;
 mod aside;
 mod axes;
+mod by_chance;
 mod error;
 mod layout;
 mod ledger;
@@ -48,15 +49,18 @@ pub use activations::{Activation, Activations};
 pub use array_file::{ArrayArchive, ArrayEntry, ArrayFile, ArrayFileError, ArrayFileProblem};
 pub use aside::write_aside;
 pub use axes::{Axes, LayerShape};
+pub use by_chance::ByChance;
 pub use error::Error;
 pub use layout::{Layout, Pooled};
-pub use ledger::{LayerFlops, Ledger, StepTime};
+pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
 pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use probe::Probe;
 use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;
-pub use run::{Check, FORMAT_VERSION, Outcome, ProbeInfo, Run, RunInfo, Status, Versions};
+pub use run::{
+    Check, FORMAT_VERSION, Outcome, PanesProbe, ProbeInfo, Run, RunInfo, Status, Versions,
+};
 pub use run_folder::RunFolder;
 pub use schedule::{CheckpointSchedule, Length};
 pub use tap::{Tap, scope};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::run_folder::{self, CHECKPOINTS, HISTORY, METRICS, RUN};
-use crate::{Activations, Error, Layout, Ledger, Length, Metrics, MetricsPoint};
+use crate::run_folder::{self, CHECKPOINTS, HISTORY, METRICS, PANES, RUN};
+use crate::{Activations, ByChance, Error, Layout, Ledger, Length, Metrics, MetricsPoint};
 
 /// The version of the run folder that this library writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct RunInfo {
     pub length: Length,
     /// The fixed samples that every check asks.
     pub probe: ProbeInfo,
+    /// The probe of the panes, where it is another than that of the checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panes_probe: Option<PanesProbe>,
     /// The freeze policy, described by itself.
     pub policy: String,
     /// The similarity of a layer to itself at the previous check.
@@ -69,6 +72,16 @@ impl ProbeInfo {
     pub fn evaluated(&self) -> usize {
         self.inputs.unwrap_or(self.samples)
     }
+}
+
+/// A probe that is evaluated for the panes alone: it may be larger than that of the checks, since it is evaluated
+/// a few times in a training. What it cost is in [`Ledger::panes`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanesProbe {
+    /// How its activations became views.
+    pub layout: Layout,
+    /// The steps at which it is evaluated, ascending.
+    pub steps: Vec<usize>,
 }
 
 /// The versions of the software that wrote a run.
@@ -148,6 +161,10 @@ pub struct Check {
     /// The similarity of each layer to itself at the previous check, in the order of
     /// [`RunInfo::layers`]; none at the first check, 1 for a frozen layer.
     pub similarity: Vec<Option<f64>>,
+    /// What chance gives in place of each similarity. Empty in a run that was recorded before it was kept; none where
+    /// there is no similarity, where the layer is frozen, and where the measure has no chance level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chance: Vec<Option<ByChance>>,
     /// `‖Σ g‖₁` of each layer: the gradients of all steps since the previous check, summed, then their
     /// absolute values. Empty when they were not watched, none where no gradient was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +199,7 @@ pub struct Run {
     pub problems: Vec<String>,
     path: PathBuf,
     checkpoints: Vec<usize>,
+    pane_steps: Vec<usize>,
 }
 
 impl Run {
@@ -195,7 +213,12 @@ impl Run {
         let mut problems = Vec::new();
         let history = read_history(&path, &info, &mut problems)?;
         let metrics = read_metrics(&path, &info, &mut problems)?;
-        let checkpoints = run_folder::checkpoint_steps(&path)?;
+        let checkpoints = run_folder::steps_in(&path.join(CHECKPOINTS))?;
+        let mut pane_steps = run_folder::steps_in(&path.join(PANES))?;
+        // A training that was cut short and gone on with from an earlier step may have left later ones.
+        let ended = info.outcome.as_ref().map(|outcome| outcome.step);
+        let checked = history.last().map(|check: &Check| check.step);
+        pane_steps.retain(|step| Some(*step) <= ended.max(checked));
         Ok(Run {
             info,
             history,
@@ -203,6 +226,7 @@ impl Run {
             problems,
             path,
             checkpoints,
+            pane_steps,
         })
     }
 
@@ -219,12 +243,25 @@ impl Run {
     /// The probe's activations at one checkpoint, every tap a view `[sample, neuron]`.
     /// Errors: `Checkpoint` for a missing or truncated file, with its name.
     pub fn activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
-        let path = run_folder::checkpoint_path(&self.path, step);
-        let activations = run_folder::read_checkpoint(&path, device)?;
+        let activations = run_folder::read_activations(&self.path.join(CHECKPOINTS), step, device)?;
         Ok(match self.info.probe.inputs {
             Some(inputs) => activations.of_inputs(inputs),
             None => activations,
         })
+    }
+
+    /// The steps at which the probe of the panes was evaluated, ascending; empty where it is that of the checks.
+    pub fn pane_steps(&self) -> &[usize] {
+        &self.pane_steps
+    }
+
+    /// The activations of the panes' probe at one of [`pane_steps`](Self::pane_steps), every tap a view
+    /// `[sample, neuron]`. They have other samples than those of [`activations`](Self::activations).
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a missing or truncated file, with its name.
+    pub fn pane_activations(&self, step: usize, device: &Device) -> Result<Activations, Error> {
+        run_folder::read_activations(&self.path.join(PANES), step, device)
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const PANES: &str = "panes";
 /// Which saved model belongs to which step.
 const SAVED: &str = "saved.jsonl";
 
@@ -31,6 +32,7 @@ const RESERVED: &str = "__metadata__";
 /// history.jsonl                           one line a check, append-only
 /// metrics.jsonl                           one line a step or a test, thinned when there are many
 /// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
+/// panes/step-00001200.safetensors         those of the panes' probe, where it is another
 /// saved.jsonl                             which saved model belongs to which step, where some were saved
 /// ```
 /// A kill at any moment loses at most the line that is being written: the history and the metrics are appended to a
@@ -76,7 +78,7 @@ impl RunFolder {
     ///
     /// Later ones are dropped: the training that goes on makes them again. `info` takes the place of what
     /// `run.json` held, but for the moment when the run began.
-    /// Errors: `NotARun`, `OtherRun` when its layers, length, probe, policy or measure are not those of
+    /// Errors: `NotARun`, `OtherRun` when its layers, length, probes, policy or measure are not those of
     /// `info`, `Io`.
     pub fn resume(
         path: impl Into<PathBuf>,
@@ -178,7 +180,22 @@ impl RunFolder {
     /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
     /// [`Error::Device`], and [`Error::Checkpoint`] when the file can't be written.
     pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
-        let path = checkpoint_path(&self.path, step);
+        self.save_in(&self.path.join(CHECKPOINTS), step, activations)
+    }
+
+    /// Keeps the activations of the panes' probe at a step, as [`save`](Self::save) keeps those of the checks'.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save), and [`Error::Io`] where the folder can't be made.
+    pub fn save_pane(&self, step: usize, activations: &Activations) -> Result<(), Error> {
+        let panes = self.path.join(PANES);
+        std::fs::create_dir_all(&panes).map_err(io(&panes))?;
+        self.save_in(&panes, step, activations)
+    }
+
+    /// Writes the activations at a step into this folder.
+    fn save_in(&self, folder: &Path, step: usize, activations: &Activations) -> Result<(), Error> {
+        let path = file_of(folder, step);
         if let Some(name) = activations.names().find(|name| *name == RESERVED) {
             let name = name.to_string();
             return Err(Error::ReservedName { name });
@@ -239,6 +256,7 @@ fn same_run(path: &Path, found: &RunInfo, expected: &RunInfo) -> Result<(), Erro
                 "probe",
                 format!("{} rows, {}", info.probe.samples, info.probe.layout),
             ),
+            ("probe of the panes", format!("{:?}", info.panes_probe)),
             ("policy", info.policy.clone()),
             ("measure", info.measure.clone()),
         ]
@@ -277,21 +295,19 @@ fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     write_aside(&path, bytes).map_err(io(&path))
 }
 
-pub(crate) fn checkpoint_path(folder: &Path, step: usize) -> PathBuf {
-    folder
-        .join(CHECKPOINTS)
-        .join(format!("step-{step:08}.safetensors"))
+/// The file of a step's activations in this folder.
+fn file_of(folder: &Path, step: usize) -> PathBuf {
+    folder.join(format!("step-{step:08}.safetensors"))
 }
 
-/// The steps that have a checkpoint, ascending; files of other names are passed over.
-pub(crate) fn checkpoint_steps(folder: &Path) -> Result<Vec<usize>, Error> {
-    let path = folder.join(CHECKPOINTS);
-    if !path.is_dir() {
+/// The steps whose activations are in this folder, ascending; files of other names are passed over.
+pub(crate) fn steps_in(folder: &Path) -> Result<Vec<usize>, Error> {
+    if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(io(&path))? {
-        let name = entry.map_err(io(&path))?.file_name();
+    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
+        let name = entry.map_err(io(folder))?.file_name();
         let digits = name
             .to_str()
             .and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
@@ -301,13 +317,18 @@ pub(crate) fn checkpoint_steps(folder: &Path) -> Result<Vec<usize>, Error> {
     Ok(steps)
 }
 
-/// Reads a checkpoint's layers in the order of the forward.
-pub(crate) fn read_checkpoint(path: &Path, device: &Device) -> Result<Activations, Error> {
+/// Reads the layers of a step from this folder, in the order of the forward.
+pub(crate) fn read_activations(
+    folder: &Path,
+    step: usize,
+    device: &Device,
+) -> Result<Activations, Error> {
+    let path = file_of(folder, step);
     let damaged = |problem: String| Error::Checkpoint {
-        path: path.to_path_buf(),
+        path: path.clone(),
         problem,
     };
-    let bytes = std::fs::read(path).map_err(|source| damaged(source.to_string()))?;
+    let bytes = std::fs::read(&path).map_err(|source| damaged(source.to_string()))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| damaged(format!("it is truncated or damaged ({source})")))?;
     let (_, header) =

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
 use frostline_activations::{
-    Activation, Activations, Check, Error, FORMAT_VERSION, Layout, Length, Metrics, MetricsPoint,
-    Outcome, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, Versions,
+    Activation, Activations, ByChance, Check, Error, FORMAT_VERSION, Layout, Length, Metrics,
+    MetricsPoint, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, Versions,
 };
 
 fn info() -> RunInfo {
@@ -21,6 +21,7 @@ fn info() -> RunInfo {
             layout: Layout::ChannelMeans,
             inputs: None,
         },
+        panes_probe: None,
         policy: "never".into(),
         measure: "SVCCA".into(),
         seed: Some(1),
@@ -105,6 +106,57 @@ fn a_run_reads_back_as_it_was_written() {
         let tensor = |layer: &Activation| layer.tensor::<2>().unwrap().into_data();
         assert_eq!(tensor(found), tensor(expected));
     }
+}
+
+#[test]
+fn what_the_panes_own_probe_gave_is_kept_apart_from_the_checkpoints() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = written(temp.path());
+    // Step 150 is beyond what the history knows: of a training that was cut short.
+    for step in [0, 75, 150] {
+        folder.save_pane(step, &activations()).unwrap();
+    }
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!(run.pane_steps(), [0, 75]);
+    assert_eq!(run.checkpoints(), [0, 50, 100]);
+    let read = run.pane_activations(75, &Device::flex()).unwrap();
+    assert_eq!(
+        read.names().collect::<Vec<_>>(),
+        ["z first in the forward", "a second"]
+    );
+    let missing = run
+        .pane_activations(50, &Device::flex())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("panes/step-00000050.safetensors"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_check_keeps_its_chance_levels_and_an_older_one_has_none() {
+    let by = ByChance {
+        samples: 250,
+        directions: 31,
+        level: 0.1 + 0.2,
+        upper: 0.35,
+        corrected: Some(0.5),
+    };
+    let judged = Check {
+        chance: vec![Some(by), None],
+        ..check(50)
+    };
+    let temp = tempfile::tempdir().unwrap();
+    let mut folder = written(temp.path());
+    folder.append(&judged).unwrap();
+    let history = Run::open(temp.path()).unwrap().history;
+    assert_eq!(history.last(), Some(&judged));
+    // A run without them is written as it was before there were any.
+    let text = std::fs::read_to_string(temp.path().join("history.jsonl")).unwrap();
+    assert_eq!(text.matches("chance").count(), 1);
+    let text = std::fs::read_to_string(temp.path().join("run.json")).unwrap();
+    assert!(!text.contains("panes"));
 }
 
 #[test]

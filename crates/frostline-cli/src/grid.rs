@@ -14,7 +14,7 @@ use crate::layer_names::choose;
 use crate::out;
 use crate::outputs::{refuse_inputs, write_file};
 use findings::{Findings, some_of};
-use layers::{Layers, Source};
+use layers::{Layers, Probe, Source};
 
 /// What to compare, and how to say it.
 pub(crate) struct Options {
@@ -34,8 +34,9 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
         refuse_inputs(svg, &[a, b])?;
     }
     let bar = out::bar("{msg} {bar:30} {pos}/{len}");
-    let rows = Source::open(a, options.steps[0])?;
-    let columns = Source::open(b, options.steps[1])?;
+    let probe = Probe::of(a, b, options.steps);
+    let rows = Source::open(a, options.steps[0], probe)?;
+    let columns = Source::open(b, options.steps[1], probe)?;
     let mut problems = Vec::from_iter(other_seeds(rows.seed, columns.seed));
     let [in_rows, in_columns] = choose(&options.layers, [&rows.names, &columns.names])?;
     let rows = rows.layers(&in_rows, options, &bar)?;
@@ -59,6 +60,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
             rows: (short(a), rows.names.clone()),
             columns: (short(b), columns.names.clone()),
             values: found.values(),
+            chance: frostline::grid_chance(&found),
         })?;
         write_file(svg, picture.as_bytes())?;
     }
@@ -196,7 +198,9 @@ fn coloured(line: &str, cells: &[Cell]) -> String {
         end = match &cell.similarity {
             None => format!("{word}{end}"),
             Some(found) => {
-                let [[r, g, b], [ir, ig, ib]] = similarity_colours(found.value);
+                // As in the picture, colours begin at what chance gives.
+                let above = found.corrected.unwrap_or(found.value);
+                let [[r, g, b], [ir, ig, ib]] = similarity_colours(above);
                 format!("\x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{word}\x1b[0m{end}")
             }
         };

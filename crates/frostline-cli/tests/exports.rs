@@ -115,8 +115,19 @@ fn the_numbers_of_the_page_are_those_of_the_tables() {
     let (mut diagonal, mut compared) = (0, 0);
     for line in panes.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        let [_, step, row, column, value] = cells[..] else {
-            panic!("five columns: {line}");
+        let [
+            _,
+            step,
+            row,
+            column,
+            value,
+            chance,
+            upper,
+            corrected,
+            samples,
+        ] = cells[..]
+        else {
+            panic!("nine columns: {line}");
         };
         let value: f64 = value.parse().unwrap();
         let moment = step.parse::<usize>().unwrap() as f64 / 4.0;
@@ -124,8 +135,21 @@ fn the_numbers_of_the_page_are_those_of_the_tables() {
             true => format!("{moment:.0} %"),
             false => format!("{moment:.1} %"),
         };
-        let title = format!("<title>{row} at {moment} × {column}: {value:.2}</title>");
+        let number = |cell: &str| cell.parse::<f64>().unwrap();
+        let could = if value <= number(upper) {
+            "could be chance"
+        } else {
+            "chance"
+        };
+        let title = format!(
+            "<title>{row} at {moment} × {column}: {value:.2}, {could} {:.2}, corrected {:.2}, {:.1} samples a direction</title>",
+            number(chance),
+            number(corrected),
+            number(samples)
+        );
         assert!(page.contains(&title), "{title}");
+        let above = (value - number(chance)) / (1.0 - number(chance));
+        assert!((above - number(corrected)).abs() < 1e-12);
         compared += 1;
         if step == "400" && row == column {
             assert!((value - 1.0).abs() < 1e-5, "a layer is itself: {value}"); // projections in f32

@@ -21,6 +21,7 @@ fn write(folder: &Path, change: impl Fn(&mut RunInfo, &mut Vec<Check>)) {
             layout: Layout::default(),
             inputs: None,
         },
+        panes_probe: None,
         policy: "never".to_string(),
         measure: Measure::default().to_string(),
         seed: None,

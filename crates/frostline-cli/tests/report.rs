@@ -31,6 +31,16 @@ impl Net {
 
 /// A small run in a folder.
 fn run(folder: &Path, name: &str, policy: impl FreezePolicy + 'static) -> Run {
+    run_with_panes(folder, name, policy, None)
+}
+
+/// The same, its panes of a probe of their own with so many samples.
+fn run_with_panes(
+    folder: &Path,
+    name: &str,
+    policy: impl FreezePolicy + 'static,
+    panes: Option<usize>,
+) -> Run {
     let device = Device::flex().autodiff();
     let mut net = Net {
         layer1: LinearConfig::new(6, 8).init(&device),
@@ -54,6 +64,10 @@ fn run(folder: &Path, name: &str, policy: impl FreezePolicy + 'static) -> Run {
     })
     .in_folder(folder.join(name))
     .unwrap();
+    if let Some(samples) = panes {
+        let probe = Probe::new(vec![normal(samples, &Device::flex())], Net::forward);
+        freezing = freezing.panes_probe(probe);
+    }
     freezing.start(&net).unwrap();
     let mut optimizer = SgdConfig::new().init();
     let loss = CrossEntropyLossConfig::new().init(&device);
@@ -123,6 +137,40 @@ fn dynamics_end_where_training_ended() {
         );
     }
     assert!(dynamics.problems.is_empty());
+}
+
+#[test]
+fn a_page_and_a_grid_take_the_panes_own_probe_where_all_runs_have_it() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        run_with_panes(temp.path(), name, Never, Some(500));
+    }
+    run(temp.path(), "plain", Never);
+
+    let output = frostline(
+        &["report", "a", "-o", "page.html", "--csv", "tables"],
+        temp.path(),
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let page = std::fs::read_to_string(temp.path().join("page.html")).unwrap();
+    assert!(page.contains("Compared on 500 samples"));
+    assert!(page.contains("The panes have a probe of their own: 500 samples, 4 evaluations, "));
+    let panes = std::fs::read_to_string(temp.path().join("tables/panes.csv")).unwrap();
+    let head = "run,step,row_layer,column_layer,similarity,chance,chance_upper,corrected,samples_a_direction\n";
+    assert!(panes.starts_with(head), "{panes}");
+
+    // A grid's picture says under the pointer on how many samples it stands, for each kept direction.
+    let samples = |a: &str, b: &str| {
+        let output = frostline(&["grid", a, b, "--svg", "grid.svg"], temp.path());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let svg = std::fs::read_to_string(temp.path().join("grid.svg")).unwrap();
+        let head = svg.split("head × head: ").nth(1).unwrap();
+        let (before, _) = head.split_once(" samples a direction").unwrap();
+        before.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    // The head has two neurons at most.
+    assert!(samples("a", "b") >= 250.0);
+    assert!(samples("a", "plain") <= 200.0, "one has no probe for panes");
 }
 
 #[test]

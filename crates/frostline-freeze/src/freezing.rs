@@ -2,6 +2,7 @@ mod checking;
 mod fingerprint;
 mod going;
 mod going_on;
+mod panes_probe;
 mod settings;
 
 use std::ops::Range;
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) use going::Test;
 
 use going::Going;
+use panes_probe::Panes;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
@@ -36,6 +38,7 @@ use settings::Budget;
 pub struct FreezeTraining<M> {
     layers: Layers,
     probe: Probe<M>,
+    panes: Option<Panes<M>>,
     policy: Box<dyn FreezePolicy>,
     watched: Watched,
     schedule: CheckpointSchedule,
@@ -77,6 +80,7 @@ impl<M: Module> FreezeTraining<M> {
                 layers: names.clone(),
                 length,
                 probe: ProbeInfo::default(),
+                panes_probe: None,
                 policy: policy.describe(),
                 measure: measure.to_string(),
                 seed: None,
@@ -90,6 +94,7 @@ impl<M: Module> FreezeTraining<M> {
             watched: policy.watches(),
             layers,
             probe,
+            panes: None,
             policy: Box::new(policy),
             schedule: CheckpointSchedule::Fractions((0..=20).map(|i| i as f64 / 20.0).collect()),
             measure,
@@ -127,6 +132,7 @@ impl<M: Module> FreezeTraining<M> {
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
         self.going.as_mut().expect("made above").events = events;
+        self.record_pane(model, 0)?;
         if check_now {
             self.check(model, activations, 0)?;
         }
@@ -174,7 +180,8 @@ impl<M: Module> FreezeTraining<M> {
             ..Test::default()
         };
         going.keep_test(test, step.step, epoch, frozen)?;
-        if !self.is_due(step.step) {
+        let check_now = self.is_due(step.step);
+        if !check_now && !self.pane_is_due(step.step) {
             return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
@@ -184,6 +191,10 @@ impl<M: Module> FreezeTraining<M> {
         let going = self.going.as_mut().expect("started above");
         going.clock.trained();
         let model = at_home(model);
+        self.record_pane(&model, step.step)?;
+        if !check_now {
+            return Ok(frozen);
+        }
         let activations = self.probe.activations(&model)?;
         self.check(&model, activations, step.step)
     }

@@ -148,6 +148,7 @@ impl History {
             let mut seen = seen.clone();
             if added == check {
                 seen.similarity.fill(None);
+                seen.chance.fill(None);
                 seen.gradients.fill(None);
                 seen.weight_change.fill(None);
             }

@@ -30,6 +30,7 @@
 //!
 //! This crate decides; it does no linear algebra and doesn't own the training loop.
 
+mod by_chance;
 mod clock;
 mod error;
 mod freezing;
@@ -47,6 +48,7 @@ mod spending;
 mod step;
 mod watching;
 
+pub use by_chance::by_chance;
 pub use error::Error;
 pub use freezing::FreezeTraining;
 pub use frozen::{freeze, thaw};

@@ -55,8 +55,11 @@ pub fn simulate(
         let frozen = history.frozen();
         let mut check = as_if_frozen(check, frozen);
         // Of what has just thawed there is no earlier look to compare with.
-        if let Some(similarity) = check.similarity.get_mut(thawed) {
+        if let Some(similarity) = check.similarity.get_mut(thawed.clone()) {
             similarity.fill(None);
+        }
+        if let Some(chance) = check.chance.get_mut(thawed) {
+            chance.fill(None);
         }
         history.push(check);
         let now_frozen = history.decide(policy).frozen;
@@ -164,6 +167,11 @@ fn as_if_frozen(mut check: Check, frozen: usize) -> Check {
         .iter_mut()
         .take(frozen)
         .for_each(|similarity| *similarity = Some(1.0));
+    check
+        .chance
+        .iter_mut()
+        .take(frozen)
+        .for_each(|chance| *chance = None);
     check
         .gradients
         .iter_mut()

@@ -94,6 +94,16 @@ impl Spending {
         self.ledger.measuring_flops += forward * samples as f64;
     }
 
+    /// The probe of the panes was evaluated with so many samples, which took so many seconds.
+    pub(crate) fn pictured(&mut self, samples: usize, seconds: f64) {
+        let forward: f64 = self.flops.iter().flatten().sum();
+        let panes = &mut self.ledger.panes;
+        panes.evaluations += 1;
+        panes.samples += samples;
+        panes.seconds += seconds;
+        panes.flops += forward * samples as f64;
+    }
+
     /// So many steps with `frozen` layers frozen took so many seconds.
     pub(crate) fn time(&mut self, frozen: usize, steps: usize, seconds: f64) {
         let at = &mut self.ledger.at_frozen;

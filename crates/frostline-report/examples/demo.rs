@@ -10,8 +10,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use frostline_activations::{
-    Check, LayerFlops, Layout, Ledger, Length, Metrics, MetricsPoint, Outcome, ProbeInfo, Run,
-    RunFolder, RunInfo, Spread, Status, StepTime, Versions,
+    ByChance, Check, LayerFlops, Layout, Ledger, Length, Metrics, MetricsPoint, Outcome, PanesCost,
+    PanesProbe, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, StepTime, Versions,
 };
 use frostline_report::{Arm, LayerCurve, Page, Pane, RunPictures, Study, panes, text_table};
 
@@ -76,10 +76,14 @@ fn made_up_run(
         layers: LAYERS.map(String::from).to_vec(),
         length: Length::epochs(5, STEPS / 5),
         probe: ProbeInfo {
-            samples: 2000,
+            samples: 250,
             layout: Layout::ChannelMeans,
             inputs: None,
         },
+        panes_probe: Some(PanesProbe {
+            layout: Layout::ChannelMeans,
+            steps: vec![0, 275, 589, STEPS],
+        }),
         policy: if freeze {
             "Converged(threshold 0.01, patience 2)"
         } else {
@@ -146,8 +150,11 @@ fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
     let similarity = (0..LAYERS.len()).map(|layer| match index {
         0 => None,
         _ if layer < before.frozen => Some(1.0),
+        // The first steps change nearly everything.
+        _ if index == 1 => Some(0.9 - 0.1 * layer as f64),
         _ => Some(1.0 - (0.02 + 0.05 * layer as f64) * wobble(index, layer) * (-3.5 * share).exp()),
     });
+    let similarity: Vec<Option<f64>> = similarity.collect();
     Check {
         step,
         epoch: step as f64 / (STEPS / 5) as f64,
@@ -156,7 +163,8 @@ fn made_up_check(index: usize, freeze: bool, before: &Check) -> Check {
         measuring_seconds: before.measuring_seconds + 0.6,
         loss: (index > 0).then(|| 0.5 + 1.7 * (-2.6 * share).exp() * wobble(index, 3).sqrt()),
         accuracy: Some(0.1 + 0.7 * (1.0 - (-3.4 * share).exp()) * wobble(index, 5).powf(0.05)),
-        similarity: similarity.collect(),
+        chance: chances(&similarity, index),
+        similarity,
         frozen,
         decided: frozen,
         reason: format!("{frozen} layers changed by less than 0.01 twice"),
@@ -233,6 +241,12 @@ fn made_up_ledger(freeze: bool) -> Ledger {
         cache_hits: if freeze { 31_000 } else { 0 },
         cache_misses: if freeze { 3_000 } else { 0 },
         caching_seconds: if freeze { 1.4 } else { 0.0 },
+        panes: PanesCost {
+            evaluations: 4,
+            samples: 4 * 600,
+            seconds: 3.1,
+            flops: 6.7e11,
+        },
     }
 }
 
@@ -295,21 +309,45 @@ fn made_up_study() -> Study {
     }
 }
 
+/// What chance gives in place of the similarities of a check: more to wider layers.
+fn chances(similarity: &[Option<f64>], check: usize) -> Vec<Option<ByChance>> {
+    let layers = similarity.iter().enumerate();
+    layers
+        .map(|(layer, similarity)| {
+            let value = similarity.filter(|value| *value < 1.0)?;
+            Some(by_chance(value, 250, 12 + 16 * layer + check % 3))
+        })
+        .collect()
+}
+
+/// About what noise gives.
+fn by_chance(value: f64, samples: usize, directions: usize) -> ByChance {
+    let level = 0.85 * (directions as f64 / samples as f64).sqrt();
+    ByChance {
+        samples,
+        directions,
+        level,
+        upper: level + 0.02,
+        corrected: Some((value - level) / (1.0 - level)),
+    }
+}
+
 fn pictures(run: &Run) -> RunPictures<'_> {
     let last = run.history.last().map_or(0, |check| check.step);
     let moments = [0.0, 0.35, 0.75, 1.0];
-    let to_end = LAYERS.iter().enumerate().map(|(layer, name)| LayerCurve {
-        layer: (*name).into(),
-        points: run
-            .history
-            .iter()
-            .map(|check| {
-                (
-                    check.step,
-                    alike(layer, layer, check.step as f64 / last as f64),
-                )
-            })
-            .collect(),
+    let to_end = LAYERS.iter().enumerate().map(|(layer, name)| {
+        let checks = run.history.iter();
+        let points = checks.map(|check| {
+            let moment = check.step as f64 / last as f64;
+            (check.step, alike(layer, layer, moment))
+        });
+        let points: Vec<(usize, f64)> = points.collect();
+        let chance = |(_, value): &(usize, f64)| Some(by_chance(*value, 250, 12 + 16 * layer));
+        LayerCurve {
+            layer: (*name).into(),
+            chance: points.iter().map(chance).collect(),
+            points,
+        }
     });
     RunPictures {
         run,
@@ -320,10 +358,17 @@ fn pictures(run: &Run) -> RunPictures<'_> {
 
 fn pane(moment: f64, last: usize) -> Pane {
     let names = || LAYERS.map(String::from).to_vec();
-    let row = |row: usize| {
-        (0..LAYERS.len())
-            .map(|end| Some(alike(row, end, moment)))
-            .collect()
+    let value = |row: usize, end: usize| {
+        // One cell that is not defined.
+        ((row, end) != (6, 1)).then(|| alike(row, end, moment))
+    };
+    let row = |row: usize| (0..LAYERS.len()).map(|end| value(row, end)).collect();
+    let chance = |row: usize| {
+        let cells = (0..LAYERS.len()).map(|end| {
+            let directions = 12 + 16 * row.max(end);
+            Some(by_chance(value(row, end)?, 600, directions))
+        });
+        cells.collect()
     };
     Pane {
         step: (moment * last as f64).round() as usize,
@@ -331,6 +376,7 @@ fn pane(moment: f64, last: usize) -> Pane {
         rows: names(),
         columns: names(),
         values: (0..LAYERS.len()).map(row).collect(),
+        chance: (0..LAYERS.len()).map(chance).collect(),
     }
 }
 

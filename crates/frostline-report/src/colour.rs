@@ -6,7 +6,12 @@ pub(crate) const INK: RGBColor = RGBColor(28, 33, 40);
 pub(crate) const SOFT_INK: RGBColor = RGBColor(87, 96, 106);
 pub(crate) const GRID: RGBColor = RGBColor(226, 230, 235);
 pub(crate) const UNDEFINED: RGBColor = RGBColor(236, 236, 236);
-pub(crate) const HATCH: RGBColor = RGBColor(178, 178, 178);
+/// The cross over a cell without a value.
+pub(crate) const CROSS: RGBColor = RGBColor(118, 118, 118);
+/// The hatching over cells that chance could give, on dark cells and on bright ones. Neither is a colour of the page,
+/// which would change with it.
+const HATCH_ON_DARK: RGBColor = RGBColor(222, 212, 236);
+const HATCH_ON_BRIGHT: RGBColor = RGBColor(40, 32, 48);
 
 /// A layer that trains, one that the policy would freeze, one that is frozen: light to dark, so that
 /// they differ in grey too.
@@ -33,6 +38,14 @@ pub(crate) fn text_on(background: RGBColor) -> RGBColor {
         RGBColor(0, 0, 0)
     } else {
         WHITE
+    }
+}
+
+/// What is hatched over `background`: seen, and less loud than a number.
+pub(crate) fn hatch_on(background: RGBColor) -> RGBColor {
+    match text_on(background) {
+        WHITE => HATCH_ON_DARK,
+        _ => HATCH_ON_BRIGHT,
     }
 }
 
@@ -181,6 +194,21 @@ mod tests {
             // The WCAG 2 level AA for text.
             assert!(contrast(cell, text_on(cell)) >= 4.5, "at {i} %");
         }
+    }
+
+    #[test]
+    fn hatching_is_seen_on_every_cell() {
+        for i in 0..=100 {
+            let cell = similarity(i as f64 / 100.0);
+            assert!(contrast(cell, hatch_on(cell)) >= SEEN, "at {i} %");
+        }
+        assert!(contrast(UNDEFINED, CROSS) >= SEEN);
+        let page: Vec<RGBColor> = page_shades().iter().map(|shade| shade.light).collect();
+        assert!(
+            [HATCH_ON_DARK, HATCH_ON_BRIGHT]
+                .iter()
+                .all(|hatch| !page.contains(hatch))
+        );
     }
 
     /// What WCAG 2 asks of graphics.

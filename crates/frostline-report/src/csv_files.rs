@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use frostline_activations::{Check, Run, Spread, Status};
+use frostline_activations::{ByChance, Check, Run, Spread, Status};
 
 use crate::heatmap::check;
 use crate::home::without_home;
+use crate::judged::{CHANCE_COLUMNS, chance_numbers};
 use crate::report_file::ReportFile;
 use crate::summary::{Summary, ledger, run_names};
 use crate::{Error, LayerCurve, RunPictures};
@@ -17,6 +18,9 @@ use crate::{Error, LayerCurve, RunPictures};
 /// - `layers.csv`: a row a run, check and layer; `depth` counts the layers that can freeze from the
 ///   input up, `flops` are from the start of training to that check, `frozen` is from that check on;
 /// - `panes.csv`: a row a run, step, layer during training (`row_layer`) and layer at the end.
+///
+/// Beside a similarity stand what chance gives in its place (`chance`), up to where it may well be chance's
+/// (`chance_upper`), the similarity freed of chance (`corrected`) and `samples_a_direction`.
 ///
 /// A cell is empty where a number is not known or not finite. A text that a spreadsheet would take for a formula, since it
 /// begins with `=`, `+`, `-`, `@` or blanks before one of them, and is no number, has an apostrophe in front.
@@ -44,12 +48,12 @@ pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
         ),
         file(
             "layers.csv",
-            LAYER_COLUMNS.map(String::from),
+            with_chance(&LAYER_COLUMNS, &["_to_previous", "_to_end"]),
             named().flat_map(|(pictures, name)| layer_rows(pictures, name)),
         ),
         file(
             "panes.csv",
-            PANE_COLUMNS.map(String::from),
+            with_chance(&PANE_COLUMNS, &[""]),
             named().flat_map(|(pictures, name)| pane_rows(pictures, name)),
         ),
     ])
@@ -57,9 +61,30 @@ pub fn csv_files(runs: &[RunPictures<'_>]) -> Result<Vec<ReportFile>, Error> {
 
 /// The similarity of a layer at a step to its final self, where they were compared.
 pub(crate) fn at_step(curves: &[LayerCurve], layer: &str, step: usize) -> Option<f64> {
+    judged_at_step(curves, layer, step).map(|(similarity, _)| similarity)
+}
+
+/// The same with what chance gives in its place.
+fn judged_at_step<'a>(
+    curves: &'a [LayerCurve],
+    layer: &str,
+    step: usize,
+) -> Option<(f64, Option<&'a ByChance>)> {
     let curve = curves.iter().find(|curve| curve.layer == layer)?;
-    let point = curve.points.iter().find(|(at, _)| *at == step);
-    point.map(|(_, similarity)| *similarity)
+    let point = curve.points.iter().position(|(at, _)| *at == step)?;
+    Some((curve.points[point].1, curve.chance_of(point)))
+}
+
+/// These columns, and behind them those of a chance level for each kind of similarity.
+fn with_chance(columns: &[&str], kinds: &[&str]) -> Vec<String> {
+    let chance = kinds
+        .iter()
+        .flat_map(|kind| CHANCE_COLUMNS.map(|column| format!("{column}{kind}")));
+    columns
+        .iter()
+        .map(|column| column.to_string())
+        .chain(chance)
+        .collect()
 }
 
 /// A table whose rows are as long as its first.
@@ -101,7 +126,7 @@ fn runs_table(runs: &[&Run], names: &[String]) -> (Vec<String>, Vec<Vec<String>>
     (columns, rows.collect())
 }
 
-const RUN_COLUMNS: [&str; 29] = [
+const RUN_COLUMNS: [&str; 33] = [
     "run",
     "folder",
     "title",
@@ -131,9 +156,13 @@ const RUN_COLUMNS: [&str; 29] = [
     "cache_hit_rate",
     "frozen",
     "decided",
+    "panes_evaluations",
+    "panes_samples",
+    "panes_seconds",
+    "panes_flops",
 ];
 
-fn run_row(run: &Run, name: &str) -> [String; 29] {
+fn run_row(run: &Run, name: &str) -> [String; RUN_COLUMNS.len()] {
     let (info, summary) = (&run.info, Summary::of(run));
     let status = match summary.status {
         Some(Status::Finished) => "finished",
@@ -144,6 +173,8 @@ fn run_row(run: &Run, name: &str) -> [String; 29] {
     let ledger = ledger(run);
     // Without layers the operations of a step were not known.
     let counted = ledger.filter(|ledger| !ledger.layers.is_empty());
+    let panes = ledger.map(|ledger| ledger.panes);
+    let panes = panes.filter(|panes| panes.evaluations > 0);
     let cpu_at_end = info.outcome.as_ref().map(|end| end.cpu_seconds);
     let cpu_at_check = run.history.last().map(|check| check.cpu_seconds);
     [
@@ -176,6 +207,10 @@ fn run_row(run: &Run, name: &str) -> [String; 29] {
         number(ledger.and_then(|ledger| ledger.hit_rate())),
         summary.frozen.to_string(),
         summary.decided.to_string(),
+        whole(panes.map(|panes| panes.evaluations)),
+        whole(panes.map(|panes| panes.samples)),
+        number(panes.map(|panes| panes.seconds)),
+        number(panes.map(|panes| panes.flops)),
     ]
 }
 
@@ -299,7 +334,7 @@ const LAYER_COLUMNS: [&str; 13] = [
     "saved_backward_flops",
 ];
 
-fn layer_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 13]> {
+fn layer_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<Vec<String>> {
     let layers = &pictures.run.info.layers;
     // Taps that are no layers of their own have a similarity to the end alone.
     let taps = pictures.to_end.iter().map(|curve| &curve.layer);
@@ -307,16 +342,18 @@ fn layer_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 13]> {
     let mut rows = Vec::new();
     for check in &pictures.run.history {
         for (index, layer) in layers.iter().enumerate() {
-            let to_end = at_step(&pictures.to_end, layer, check.step);
+            let to_end = judged_at_step(&pictures.to_end, layer, check.step);
             rows.push(layer_row(name, check, (index, layer), to_end));
         }
         for tap in &taps {
-            let mut row = [const { String::new() }; 13];
+            let to_end = judged_at_step(&pictures.to_end, tap, check.step);
+            let mut row = [const { String::new() }; LAYER_COLUMNS.len()];
             row[0] = name.to_string();
             row[1] = check.step.to_string();
             row[2] = tap.to_string();
-            row[5] = number(at_step(&pictures.to_end, tap, check.step));
-            rows.push(row);
+            row[5] = number(to_end.map(|(similarity, _)| similarity));
+            let chance = [None, to_end.and_then(|(_, by)| by)];
+            rows.push(row.into_iter().chain(chance_cells(&chance)).collect());
         }
     }
     rows
@@ -326,18 +363,18 @@ fn layer_row(
     name: &str,
     check: &Check,
     (index, layer): (usize, &str),
-    to_end: Option<f64>,
-) -> [String; 13] {
+    to_end: Option<(f64, Option<&ByChance>)>,
+) -> Vec<String> {
     let of_layer = |values: &[Option<f64>]| number(values.get(index).copied().flatten());
     let ledger = check.ledger.as_ref();
     let flops = ledger.and_then(|ledger| ledger.layers.get(index));
-    [
+    let row = [
         name.to_string(),
         check.step.to_string(),
         layer.to_string(),
         (index + 1).to_string(),
         of_layer(&check.similarity),
-        number(to_end),
+        number(to_end.map(|(similarity, _)| similarity)),
         (index < check.frozen).to_string(),
         of_layer(&check.gradients),
         of_layer(&check.weight_change),
@@ -345,23 +382,34 @@ fn layer_row(
         number(flops.map(|flops| flops.backward)),
         number(flops.map(|flops| flops.saved_forward)),
         number(flops.map(|flops| flops.saved_backward)),
-    ]
+    ];
+    let to_previous = check.chance.get(index).and_then(Option::as_ref);
+    let chance = [to_previous, to_end.and_then(|(_, by)| by)];
+    row.into_iter().chain(chance_cells(&chance)).collect()
+}
+
+/// The cells of chance levels, each empty where it is not known.
+fn chance_cells(chance: &[Option<&ByChance>]) -> Vec<String> {
+    let numbers = chance.iter().flat_map(|by| chance_numbers(*by));
+    numbers.map(number).collect()
 }
 
 const PANE_COLUMNS: [&str; 5] = ["run", "step", "row_layer", "column_layer", "similarity"];
 
-fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<[String; 5]> {
+fn pane_rows(pictures: &RunPictures<'_>, name: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for pane in &pictures.panes {
-        for (row, values) in pane.rows.iter().zip(&pane.values) {
-            for (column, value) in pane.columns.iter().zip(values) {
-                rows.push([
+        for (row, (row_layer, values)) in pane.rows.iter().zip(&pane.values).enumerate() {
+            for (column, (column_layer, value)) in pane.columns.iter().zip(values).enumerate() {
+                let cells = [
                     name.to_string(),
                     pane.step.to_string(),
-                    row.clone(),
-                    column.clone(),
+                    row_layer.clone(),
+                    column_layer.clone(),
                     number(*value),
-                ]);
+                ];
+                let chance = chance_cells(&[pane.chance_of(row, column)]);
+                rows.push(cells.into_iter().chain(chance).collect());
             }
         }
     }

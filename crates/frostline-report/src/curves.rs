@@ -1,9 +1,10 @@
-use frostline_activations::{Check, Run};
+use frostline_activations::{ByChance, Check, Run};
 use plotters::prelude::RGBColor;
 
-use crate::axis::{Axis, Unit, bounds, short};
+use crate::axis::{Axis, Unit, bounds, drawable, short};
 use crate::colour;
 use crate::error::{interval, length, unit};
+use crate::judged::{beside_chance, check_chance, doubtful};
 use crate::legend::Legend;
 use crate::plot::{Bar, Curve, Plot, Point, Size, pieces, runs};
 use crate::summary::run_names;
@@ -11,19 +12,54 @@ use crate::svg::shorten;
 use crate::{Error, RunPictures};
 
 /// One layer's way to what it is in the end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerCurve {
     /// The layer.
     pub layer: String,
     /// Step and similarity to the layer's final self, in `[0, 1]`; by step, ascending.
     pub points: Vec<(usize, f64)>,
+    /// What chance gives in place of each similarity: one a point, none where it is not known; empty where it is
+    /// known of no point.
+    pub chance: Vec<Option<ByChance>>,
+}
+
+impl LayerCurve {
+    /// What chance gives in place of a point's similarity, where it is known.
+    pub(crate) fn chance_of(&self, point: usize) -> Option<&ByChance> {
+        self.chance.get(point)?.as_ref()
+    }
+
+    /// Whether chance could give one of its similarities.
+    pub(crate) fn has_doubtful(&self) -> bool {
+        let mut points = self.points.iter().enumerate();
+        points.any(|(at, (_, similarity))| doubtful(Some(*similarity), self.chance_of(at)))
+    }
+
+    /// That there is a chance level for each point, or none at all, and that it can be drawn.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let layer = &self.layer;
+        if !self.chance.is_empty() {
+            let what = || format!("chance levels of {layer}");
+            length(self.chance.len(), what, self.points.len(), "points")?;
+        }
+        for ((step, _), by) in self.points.iter().zip(&self.chance) {
+            if let Some(by) = by {
+                check_chance(by, || format!("{layer} at step {step}"))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How much each layer still changes: `1 - similarity` to itself at the previous check, on a
 /// logarithmic axis, against steps.
 ///
-/// A layer's curve ends in a ring at the check that froze it: a frozen layer is not measured again.
-/// Errors: `Nothing` when no check has a similarity.
+/// A layer's curve ends in a ring at the check that froze it: a frozen layer is not measured again. Where it is known
+/// what chance gives, the changes that unrelated layers would show are shaded, up to those of the layer with the
+/// highest chance level, and a point that its own layer's chance level could give is hollow.
+///
+/// # Errors
+/// [`Error::Nothing`] when no check has a similarity.
 pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
     let layers = &run.info.layers;
     let mut curves: Vec<Curve> = layers
@@ -34,9 +70,20 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
                 similarity.map(|s| Point {
                     x: check.step as f64,
                     y: 1.0 - s,
-                    says: format!("{layer} at step {}: similarity {}", check.step, short(s)),
+                    says: format!(
+                        "{layer} at step {}: similarity {}",
+                        check.step,
+                        beside_chance(&short(s), s, chance_at(check, index))
+                    ),
                 })
             })),
+            hollow: measured(run, index)
+                .filter_map(|(check, similarity)| {
+                    let by = chance_at(check, index)?;
+                    let s = similarity.filter(|s| by.could_give(*s))?;
+                    drawable(s).then_some((check.step as f64, 1.0 - s))
+                })
+                .collect(),
             ..Curve::named(layer, layer_look(index, layers.len()))
         })
         .collect();
@@ -60,6 +107,13 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
         });
     }
     let y = Axis::logarithmic("change: 1 − similarity (log)", (low, high));
+    let levels = (0..layers.len()).flat_map(|index| {
+        measured(run, index).filter_map(move |(check, _)| {
+            Some((check.step as f64, 1.0 - chance_at(check, index)?.upper))
+        })
+    });
+    // The legend's lowest entry, as it is drawn below all others.
+    curves.splice(0..0, chance_curve(levels, (y.low, y.high), Chance::Above));
     let similarities = y.ticks.iter().map(|(c, _)| similarity_text(1.0 - c));
     Ok(Plot {
         label: format!(
@@ -80,7 +134,12 @@ pub fn similarity_to_previous(run: &Run) -> Result<String, Error> {
 
 /// The similarity of each layer to its final self, against steps.
 ///
-/// Errors: `OutOfRange` for a similarity outside `[0, 1]`, `Nothing` without points.
+/// Where it is known what chance gives, all that it could give to the layer with the highest chance level is shaded,
+/// and a point that its own layer's chance level could give is hollow.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for a similarity outside `[0, 1]`, [`Error::Length`] for chance levels that are not one a
+/// point, [`Error::NotDrawable`] for one that isn't finite, [`Error::Nothing`] without points.
 pub fn similarity_to_end(pictures: &RunPictures<'_>) -> Result<String, Error> {
     similarity_to_end_with(pictures, &Certainty::default())
 }
@@ -114,20 +173,34 @@ pub fn similarity_to_end_with(
         .map(|floor| unit(floor, || "the noise floor".into()));
     let floor = floor.transpose()?;
     let mut curves = Vec::new();
-    for (index, LayerCurve { layer, points }) in layers.iter().enumerate() {
-        let mut drawn = Vec::new();
-        for &(step, similarity) in points {
+    let mut levels = Vec::new();
+    for (index, curve) in layers.iter().enumerate() {
+        let LayerCurve { layer, points, .. } = curve;
+        curve.check()?;
+        let (mut drawn, mut hollow) = (Vec::new(), Vec::new());
+        for (at, &(step, similarity)) in points.iter().enumerate() {
+            let by = curve.chance_of(at);
             let similarity = unit(similarity, || {
                 format!("the similarity of {layer} at step {step} to its end")
             })?;
             drawn.push(Some(Point {
                 x: step as f64,
                 y: similarity,
-                says: format!("{layer} at step {step}: {}", short(similarity)),
+                says: format!(
+                    "{layer} at step {step}: {}",
+                    beside_chance(&short(similarity), similarity, by)
+                ),
             }));
+            if let Some(by) = by {
+                levels.push((step as f64, by.upper));
+                if by.could_give(similarity) {
+                    hollow.push((step as f64, similarity));
+                }
+            }
         }
         curves.push(Curve {
             pieces: pieces(drawn.into_iter()),
+            hollow,
             band: match intervals.get(index) {
                 Some(intervals) => band(layer, points, intervals)?,
                 None => Vec::new(),
@@ -139,11 +212,15 @@ pub fn similarity_to_end_with(
         .iter()
         .flat_map(|c| c.band.iter().flatten())
         .map(|bar| bar.low);
-    let Some((low, _)) = bounds(values(&curves).chain(lows).chain(floor)) else {
+    if values(&curves).next().is_none() {
         let text = "No layer was compared with itself at the end.";
         return Err(Error::Nothing(text.into()));
-    };
-    let low = ((low * 10.0).floor() / 10.0).min(0.9);
+    }
+    let highest = bounds(levels.iter().map(|(_, upper)| *upper)).map(|(_, highest)| highest);
+    let lows = values(&curves).chain(lows).chain(floor).chain(highest);
+    let low = bounds(lows).map_or(0.0, |(low, _)| low);
+    let low = ((low * 10.0).floor() / 10.0).clamp(0.0, 0.9);
+    let shaded = chance_curve(levels.into_iter(), (low, 1.0), Chance::Below);
     Ok(Plot {
         label: format!(
             "{}: similarity of each layer to itself at the end of training, against step",
@@ -158,11 +235,67 @@ pub fn similarity_to_end_with(
             Unit::Number,
         ),
         right: None,
-        curves,
+        curves: shaded.into_iter().chain(curves).collect(),
         level: floor.map(|floor| (format!("noise reaches {}", short(floor)), floor)),
         legend: Legend::Right,
     }
     .svg())
+}
+
+/// On which side of its level lies what chance could give.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chance {
+    Below,
+    Above,
+}
+
+/// What chance could give, shaded from its level to the edge of an axis: at each place the level that reaches furthest.
+/// None where no level lies within the axis.
+pub(crate) fn chance_curve(
+    levels: impl Iterator<Item = (f64, f64)>,
+    (low, high): (f64, f64),
+    side: Chance,
+) -> Option<Curve> {
+    let mut levels: Vec<(f64, f64)> = levels
+        .filter(|(x, level)| drawable(*x) && drawable(*level))
+        .collect();
+    levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let furthest = |a: f64, b: f64| match side {
+        Chance::Below => a.max(b),
+        Chance::Above => a.min(b),
+    };
+    let mut furthest_at: Vec<(f64, f64)> = Vec::new();
+    for (x, level) in levels {
+        match furthest_at.last_mut() {
+            Some(last) if last.0 == x => last.1 = furthest(last.1, level),
+            _ => furthest_at.push((x, level)),
+        }
+    }
+    let within = furthest_at.iter().any(|(_, level)| match side {
+        Chance::Below => *level > low,
+        Chance::Above => *level < high,
+    });
+    let bars = furthest_at.into_iter().map(|(x, level)| match side {
+        Chance::Below => Bar {
+            x,
+            low,
+            high: level.clamp(low, high),
+        },
+        Chance::Above => Bar {
+            x,
+            low: level.clamp(low, high),
+            high,
+        },
+    });
+    within.then(|| Curve {
+        band: vec![bars.collect()],
+        shade: true,
+        ..Curve::named("by chance", (colour::SOFT_INK, &[]))
+    })
+}
+
+fn chance_at(check: &Check, layer: usize) -> Option<&ByChance> {
+    check.chance.get(layer)?.as_ref()
 }
 
 fn band(

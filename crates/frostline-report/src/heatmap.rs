@@ -1,12 +1,17 @@
-use crate::colour::{self, GRID, HATCH, SOFT_INK, UNDEFINED};
-use crate::error::{number, unit};
+use frostline_activations::ByChance;
+use plotters::prelude::RGBColor;
+
+use crate::colour::{self, CROSS, GRID, SOFT_INK, UNDEFINED};
+use crate::error::{length, number, unit};
+use crate::hatching::hatch;
+use crate::judged::{check_chance, doubtful, judged_text};
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, shorten, text_width};
 use crate::{Error, RunPictures};
 
 /// The similarity of every layer during training (rows) with every layer at its end (columns), at one
 /// moment. Raghu et al. 2017, arXiv:1706.05806, figure 4.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pane {
     /// The moment, in optimiser steps.
     pub step: usize,
@@ -18,12 +23,44 @@ pub struct Pane {
     pub columns: Vec<String>,
     /// Similarities in `[0, 1]`, `values[row][column]`; none where it is not defined.
     pub values: Vec<Vec<Option<f64>>>,
+    /// What chance gives in place of each similarity, `chance[row][column]`, none where it is not known; empty where
+    /// it is known of none.
+    pub chance: Vec<Vec<Option<ByChance>>>,
 }
 
-/// All panes of a run side by side, on one scale from 0 to 1, the input layer at the bottom left.
+impl Pane {
+    /// What chance gives in place of a similarity, where it is known.
+    pub(crate) fn chance_of(&self, row: usize, column: usize) -> Option<&ByChance> {
+        self.chance.get(row)?.get(column)?.as_ref()
+    }
+
+    /// Its cells, from the first row on: the value and what chance gives in its place.
+    fn judged(&self) -> impl Iterator<Item = (Option<f64>, Option<&ByChance>)> {
+        self.values
+            .iter()
+            .enumerate()
+            .flat_map(move |(row, values)| {
+                let values = values.iter().enumerate();
+                values.map(move |(column, value)| (*value, self.chance_of(row, column)))
+            })
+    }
+
+    /// Whether chance could give one of its values.
+    pub(crate) fn has_doubtful(&self) -> bool {
+        self.judged().any(|(value, by)| doubtful(value, by))
+    }
+}
+
+/// All panes of a run side by side, on one scale, the input layer at the bottom left.
 ///
-/// Errors: `PaneShape`, `OutOfRange` for a similarity or a fraction outside `[0, 1]`, `Nothing`
-/// without panes or without layers in them.
+/// Where chance levels are known, a cell's colour is [how far](ByChance::above) its similarity is on the way from what
+/// chance gives to 1, and cells that chance could give are hatched; the numbers on cells are similarities as they were
+/// measured. A cell without a value is grey with a cross.
+///
+/// # Errors
+/// [`Error::PaneShape`], [`Error::Length`] for chance levels that are not one a cell, [`Error::OutOfRange`] for a
+/// similarity or a fraction outside `[0, 1]`, [`Error::NotDrawable`] for a chance level that isn't finite,
+/// [`Error::Nothing`] without panes or without layers in them.
 pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
     let panes = &pictures.panes;
     for pane in panes {
@@ -54,13 +91,13 @@ pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
             };
             draw_pane(canvas, pane, &labels, &grid, index);
         }
-        draw_scale(canvas, &grid);
+        draw_scale(canvas, &grid, &Key::of(panes));
     }))
 }
 
 /// Layers of one network or checkpoint (rows) against layers of another (columns), the input layer at
 /// the bottom left.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Heatmap {
     /// Above the picture.
     pub title: String,
@@ -70,13 +107,18 @@ pub struct Heatmap {
     pub rows: (String, Vec<String>),
     /// Whose layers the columns are, and their names.
     pub columns: (String, Vec<String>),
-    /// `values[row][column]`, finite; none where it is not defined. Colours end at 0 and 1.
+    /// `values[row][column]`, finite; none where it is not defined. Colours end at 0, or at what chance gives, and
+    /// at 1.
     pub values: Vec<Vec<Option<f64>>>,
+    /// What chance gives in place of each value, as in a [`Pane`].
+    pub chance: Vec<Vec<Option<ByChance>>>,
 }
 
-/// Draws one heatmap.
+/// Draws one heatmap, its colours and hatching as in [`panes`].
 ///
-/// Errors: `PaneShape`, `NotDrawable` for a value that isn't finite, `Nothing` without layers.
+/// # Errors
+/// [`Error::PaneShape`], [`Error::Length`] for chance levels that are not one a cell, [`Error::NotDrawable`] for a value
+/// or a chance level that isn't finite, [`Error::Nothing`] without layers.
 pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
     let pane = Pane {
         step: 0,
@@ -84,6 +126,7 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
         rows: heatmap.rows.1.clone(),
         columns: heatmap.columns.1.clone(),
         values: heatmap.values.clone(),
+        chance: heatmap.chance.clone(),
     };
     if pane.rows.is_empty() || pane.columns.is_empty() {
         return Err(Error::Nothing("There are no layers to draw.".into()));
@@ -121,11 +164,12 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
     };
     Ok(picture(grid.size(1), &label, |canvas| {
         draw_pane(canvas, &pane, &labels, &grid, 0);
-        draw_scale(canvas, &grid);
+        draw_scale(canvas, &grid, &Key::of(std::slice::from_ref(&pane)));
     }))
 }
 
-/// The colour of a similarity as the heatmaps have it, and one that is read on it, as red, green, blue.
+/// The colour of a similarity as the heatmaps have it, and one that is read on it, as red, green, blue. Where it is
+/// known what chance gives, the heatmaps have the colour of what is [above](ByChance::above) it.
 pub fn similarity_colours(value: f64) -> [[u8; 3]; 2] {
     let background = colour::similarity(value);
     let ink = colour::text_on(background);
@@ -153,7 +197,7 @@ const HEADING_MOST: usize = 90;
 /// What the cells of a pane of many rows fill, unless cells would get too small for names.
 const CELLS_HEIGHT: f64 = 640.0;
 const LEAST_CELL: f64 = 13.0;
-const SCALE_ROOM: f64 = 86.0;
+const SCALE_ROOM: f64 = 100.0;
 const BETWEEN: f64 = 20.0;
 const AXIS_LABEL: f64 = 22.0;
 const NAME: usize = 18;
@@ -235,10 +279,16 @@ impl Grid {
 
     fn size(&self, panes: usize) -> (f64, f64) {
         let down = panes.div_ceil(self.across) as f64;
+        let panes = down * self.pane_height() + (down - 1.0) * BETWEEN;
+        let scale = HEADING + self.scale_height() + KEY_GAP + 2.0 * KEY_ROW;
         (
             self.left(self.across - 1) + self.pane_width() + SCALE_ROOM + EDGE,
-            2.0 * EDGE + down * self.pane_height() + (down - 1.0) * BETWEEN,
+            2.0 * EDGE + panes.max(scale),
         )
+    }
+
+    fn scale_height(&self) -> f64 {
+        (self.cell * self.rows as f64).clamp(56.0, 320.0)
     }
 
     /// The cells of the pane at `index`.
@@ -269,31 +319,20 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
 
     // Ten by ten is the most that is read as numbers rather than as colours.
     let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= 20.0;
-    for (row, name) in pane.rows.iter().enumerate() {
-        for (column, end) in pane.columns.iter().enumerate() {
-            // No "-0.00" where rounding went below 0.
-            let value = pane.values[row][column];
-            let value = value.map(|value| {
-                if value > -0.005 {
-                    value.max(0.0)
-                } else {
-                    value
-                }
-            });
-            let cell = Area {
-                left: cells.left + grid.cell * column as f64,
-                top: cells.bottom - grid.cell * (row + 1) as f64,
-                right: cells.left + grid.cell * (column + 1) as f64,
-                bottom: cells.bottom - grid.cell * row as f64,
-            };
-            let written = value.map_or("not defined".into(), |value| format!("{value:.2}"));
-            let says = format!("{name}{} × {end}: {written}", labels.when);
-            match value {
-                None => draw_undefined(canvas, cell, &says),
-                Some(value) if printed => draw_number(canvas, cell, value, &says),
-                Some(value) => canvas.cell(cell, colour::similarity(value), &says),
+    let drawn = drawn_cells(pane, labels, grid, cells);
+    for Drawn { area, look, says } in &drawn {
+        match look {
+            Look::Undefined => draw_undefined(canvas, *area, says),
+            Look::Value(value) if printed => {
+                canvas.fill(*area, value.colour);
+                canvas.hover(*area, says);
             }
+            Look::Value(value) => canvas.cell(*area, value.colour, says),
         }
+    }
+    hatch_chance(canvas, &drawn);
+    if printed {
+        draw_numbers(canvas, &drawn);
     }
     canvas.frame(cells, SOFT_INK, 1.0);
     if grid.names_rows(index) {
@@ -302,27 +341,126 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
     draw_column_names(canvas, pane, labels, grid, cells);
 }
 
+/// A cell as it is drawn.
+struct Drawn {
+    area: Area,
+    look: Look,
+    says: String,
+}
+
+enum Look {
+    Undefined,
+    Value(Seen),
+}
+
+/// A cell with a value.
+#[derive(Clone, Copy)]
+struct Seen {
+    value: f64,
+    colour: RGBColor,
+    /// Chance could give the value.
+    doubtful: bool,
+}
+
+fn drawn_cells(pane: &Pane, labels: &Labels<'_>, grid: &Grid, cells: Area) -> Vec<Drawn> {
+    let mut drawn = Vec::new();
+    for (row, name) in pane.rows.iter().enumerate() {
+        for (column, end) in pane.columns.iter().enumerate() {
+            let area = Area {
+                left: cells.left + grid.cell * column as f64,
+                top: cells.bottom - grid.cell * (row + 1) as f64,
+                right: cells.left + grid.cell * (column + 1) as f64,
+                bottom: cells.bottom - grid.cell * row as f64,
+            };
+            let by = pane.chance_of(row, column);
+            let (look, written) = match pane.values[row][column] {
+                None => (Look::Undefined, "not defined".into()),
+                Some(value) => {
+                    let above = by.map_or(value, |by| by.above(value));
+                    let seen = Seen {
+                        value,
+                        colour: colour::similarity(above),
+                        doubtful: doubtful(Some(value), by),
+                    };
+                    let text = judged_text(&two_digits(value), value, by);
+                    (Look::Value(seen), text)
+                }
+            };
+            drawn.push(Drawn {
+                area,
+                look,
+                says: format!("{name}{} × {end}: {written}", labels.when),
+            });
+        }
+    }
+    drawn
+}
+
+fn two_digits(value: f64) -> String {
+    let text = format!("{value:.2}");
+    match text.as_str() {
+        "-0.00" => "0.00".into(),
+        _ => text,
+    }
+}
+
+/// Pale and with a cross, so that it is not taken for a dark cell at chance, also in grey.
 fn draw_undefined(canvas: &mut Canvas, cell: Area, says: &str) {
     canvas.fill(cell, UNDEFINED);
-    let stripes = 3;
-    for stripe in 0..stripes {
-        let share = (stripe as f64 + 0.5) / f64::from(stripes);
-        let (dx, dy) = (share * cell.width(), share * cell.height());
-        let ends = [(cell.left, cell.top + dy), (cell.left + dx, cell.top)];
-        canvas.line(&ends, HATCH, 1.0);
-        let ends = [(cell.left + dx, cell.bottom), (cell.right, cell.top + dy)];
-        canvas.line(&ends, HATCH, 1.0);
-    }
+    let (x, y) = cell.centre();
+    let arm = (cell.width().min(cell.height()) * 0.2).min(6.0);
+    canvas.line(&[(x - arm, y - arm), (x + arm, y + arm)], CROSS, 1.2);
+    canvas.line(&[(x - arm, y + arm), (x + arm, y - arm)], CROSS, 1.2);
     canvas.hover(cell, says);
 }
 
-fn draw_number(canvas: &mut Canvas, cell: Area, value: f64, says: &str) {
-    let background = colour::similarity(value);
-    canvas.fill(cell, background);
-    let size = (cell.width() * 0.36).clamp(8.0, 13.0);
-    let font = Font::centre(size).colour(colour::text_on(background));
-    canvas.text(&format!("{value:.2}"), cell.centre(), font);
-    canvas.hover(cell, says);
+/// Hatches the cells whose value chance could give.
+fn hatch_chance(canvas: &mut Canvas, drawn: &[Drawn]) {
+    let mut of_colour: Vec<(RGBColor, Vec<Area>)> = Vec::new();
+    for Drawn { area, look, .. } in drawn {
+        let Look::Value(seen) = look else { continue };
+        if !seen.doubtful {
+            continue;
+        }
+        let colour = colour::hatch_on(seen.colour);
+        match of_colour.iter_mut().find(|(of, _)| *of == colour) {
+            Some((_, areas)) => areas.push(*area),
+            None => of_colour.push((colour, vec![*area])),
+        }
+    }
+    for (colour, areas) in of_colour {
+        hatch(canvas, &areas, colour);
+    }
+}
+
+/// The values, on top of their cells; where a cell is hatched, on a plate of its own.
+fn draw_numbers(canvas: &mut Canvas, drawn: &[Drawn]) {
+    let size = |area: &Area| (area.width() * 0.36).clamp(8.0, 13.0);
+    let values = || {
+        drawn.iter().filter_map(|drawn| match drawn.look {
+            Look::Value(seen) => Some((drawn.area, seen)),
+            Look::Undefined => None,
+        })
+    };
+    for (area, seen) in values().filter(|(_, seen)| seen.doubtful) {
+        let (x, y) = area.centre();
+        let characters = two_digits(seen.value).chars().count();
+        let half = (
+            text_width(characters, size(&area)) / 2.0 + 1.0,
+            size(&area) * 0.55,
+        );
+        let plate = Area {
+            left: (x - half.0).max(area.left),
+            top: (y - half.1).max(area.top),
+            right: (x + half.0).min(area.right),
+            bottom: (y + half.1).min(area.bottom),
+        };
+        canvas.fill(plate, seen.colour);
+    }
+    for (area, seen) in values() {
+        let font = Font::centre(size(&area)).colour(colour::text_on(seen.colour));
+        canvas.text(&two_digits(seen.value), area.centre(), font);
+    }
 }
 
 fn draw_row_names(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid, cells: Area) {
@@ -376,14 +514,40 @@ fn thinned(grid: &Grid) -> usize {
     ((grid.font + 1.0) / grid.cell).ceil().max(1.0) as usize
 }
 
-fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
+/// What the scale has to explain.
+struct Key {
+    /// The colours begin at what chance gives.
+    from_chance: bool,
+    /// There are cells that chance could give.
+    hatched: bool,
+    /// There are cells without a value.
+    undefined: bool,
+}
+
+impl Key {
+    fn of(panes: &[Pane]) -> Self {
+        let cells = || panes.iter().flat_map(Pane::judged);
+        Key {
+            from_chance: cells().any(|(_, by)| by.is_some()),
+            hatched: panes.iter().any(Pane::has_doubtful),
+            undefined: cells().any(|(value, _)| value.is_none()),
+        }
+    }
+}
+
+/// Pixels of a row of the key below the scale.
+const KEY_ROW: f64 = 21.0;
+/// Pixels between the scale and its key.
+const KEY_GAP: f64 = 8.0;
+
+fn draw_scale(canvas: &mut Canvas, grid: &Grid, key: &Key) {
     let left = grid.left(grid.across - 1) + grid.pane_width() + 26.0;
     let top = EDGE + HEADING;
     let bar = Area {
         left,
         top,
         right: left + 14.0,
-        bottom: top + (grid.cell * grid.rows as f64).clamp(56.0, 320.0),
+        bottom: top + grid.scale_height(),
     };
     let shades = 64;
     for shade in 0..shades {
@@ -403,10 +567,42 @@ fn draw_scale(canvas: &mut Canvas, grid: &Grid) {
         let share = f64::from(tick) / 4.0;
         let y = bar.bottom - share * bar.height();
         canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], SOFT_INK, 1.0);
-        canvas.text(&format!("{share}"), (bar.right + 7.0, y), Font::left(11.0));
+        let text = match tick {
+            0 if key.from_chance => "chance".into(),
+            _ => format!("{share}"),
+        };
+        canvas.text(&text, (bar.right + 7.0, y), Font::left(11.0));
     }
-    let title = (bar.left, top - 11.0);
-    canvas.text("similarity", title, Font::left(11.0));
+    let title = match key.from_chance {
+        true => "above chance",
+        false => "similarity",
+    };
+    canvas.text(title, (bar.left, top - 11.0), Font::left(11.0));
+
+    // The tick of 0 has its text below the bar's end.
+    let mut row = bar.bottom + KEY_GAP;
+    let mut next = |shown: bool| {
+        row += if shown { KEY_ROW } else { 0.0 };
+        shown.then_some(Area {
+            left: bar.left,
+            top: row - 14.0,
+            right: bar.right,
+            bottom: row,
+        })
+    };
+    if let Some(area) = next(key.hatched) {
+        let darkest = colour::similarity(0.0);
+        canvas.fill(area, darkest);
+        hatch(canvas, &[area], colour::hatch_on(darkest));
+        let beside = (area.right + 7.0, area.centre().1);
+        canvas.text("by chance", beside, Font::left(11.0));
+    }
+    if let Some(area) = next(key.undefined) {
+        draw_undefined(canvas, area, "not defined");
+        canvas.frame(area, GRID, 1.0);
+        let beside = (area.right + 7.0, area.centre().1);
+        canvas.text("no value", beside, Font::left(11.0));
+    }
 }
 
 /// `35 %`, or `37.5 %` where the moment is not a whole percent.
@@ -426,13 +622,14 @@ pub(crate) fn check(pane: &Pane) -> Result<(), Error> {
     check_shape(pane)?;
     for (row, values) in pane.values.iter().enumerate() {
         for (column, value) in values.iter().enumerate() {
+            let what = || {
+                format!(
+                    "the similarity of {} at step {} to {} at the end",
+                    pane.rows[row], pane.step, pane.columns[column]
+                )
+            };
             if let Some(value) = *value {
-                unit(value, || {
-                    format!(
-                        "the similarity of {} at step {} to {} at the end",
-                        pane.rows[row], pane.step, pane.columns[column]
-                    )
-                })?;
+                unit(value, what)?;
             }
         }
     }
@@ -451,12 +648,23 @@ fn check_shape(pane: &Pane) -> Result<(), Error> {
     if pane.values.len() != pane.rows.len() {
         return Err(shape(pane.values.len().min(pane.rows.len())));
     }
-    match pane
-        .values
-        .iter()
-        .position(|values| values.len() != pane.columns.len())
-    {
-        Some(row) => Err(shape(row)),
-        None => Ok(()),
+    let uneven = |values: &Vec<_>| values.len() != pane.columns.len();
+    if let Some(row) = pane.values.iter().position(uneven) {
+        return Err(shape(row));
     }
+    if pane.chance.is_empty() {
+        return Ok(());
+    }
+    let what = || format!("rows of chance levels in the pane of step {}", pane.step);
+    length(pane.chance.len(), what, pane.rows.len(), "rows")?;
+    for (name, levels) in pane.rows.iter().zip(&pane.chance) {
+        let what = || format!("chance levels of {name} in the pane of step {}", pane.step);
+        length(levels.len(), what, pane.columns.len(), "columns")?;
+        for (column, by) in pane.columns.iter().zip(levels) {
+            if let Some(by) = by {
+                check_chance(by, || format!("{name} at step {} and {column}", pane.step))?;
+            }
+        }
+    }
+    Ok(())
 }

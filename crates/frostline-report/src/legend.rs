@@ -35,6 +35,7 @@ pub(crate) struct Entry {
     colour: RGBColor,
     dash: &'static [f64],
     band: bool,
+    line: bool,
     pub(crate) width: f64,
     pub(crate) at: (f64, f64),
 }
@@ -43,6 +44,7 @@ impl Entry {
     pub(crate) fn of(curve: &Curve) -> Self {
         Entry {
             band: !curve.band.is_empty(),
+            line: !curve.shade,
             ..Entry::line(&curve.name, (curve.colour, curve.dash))
         }
     }
@@ -53,6 +55,7 @@ impl Entry {
             colour,
             dash,
             band: false,
+            line: true,
             width: 0.0,
             at: (0.0, 0.0),
         }
@@ -66,7 +69,9 @@ impl Entry {
             let corners = [(x, top), (right, top), (right, bottom), (x, bottom)];
             canvas.veil(&corners, self.colour);
         }
-        canvas.dashed(&[(x, y), (right, y)], self.colour, 2.5, self.dash);
+        if self.line {
+            canvas.dashed(&[(x, y), (right, y)], self.colour, 2.5, self.dash);
+        }
         canvas.text(&self.text, (x + KEY, y), Font::left(TEXT));
     }
 }

@@ -1,13 +1,16 @@
-use frostline_activations::Run;
+use frostline_activations::{ByChance, PanesCost, Run};
 
+use crate::axis::drawable;
+use crate::cost::flops_text;
 use crate::in_short::in_short;
+use crate::judged::samples_a_direction;
 use crate::page_curves::compared_curves;
 use crate::page_numbers::{checks_table, frozen_table, panes_tables, to_end_table};
 use crate::page_size::{MOST_BYTES, within};
 use crate::page_tables::{runs_table, settings_table};
 use crate::savings::savings;
 use crate::scheme::{in_scheme, variables};
-use crate::summary::{Summary, grouped, run_names};
+use crate::summary::{Summary, grouped, ledger, run_names, seconds_text};
 use crate::svg::escape;
 use crate::{
     Error, LayerCurve, Pane, freeze_timeline, panes, similarity_to_end, similarity_to_previous,
@@ -173,31 +176,112 @@ fn run_section(index: usize, pictures: &RunPictures<'_>, name: &str) -> Result<S
         grouped(run.info.probe.evaluated())
     );
     html += "<h3>Layers during training against layers at the end</h3>\n";
-    html += &figure(
-        panes(pictures),
-        "Each cell compares a layer at that moment (row) with a layer at the end (column), from 0, \
-         nothing in common, to 1, the same up to an invertible linear map of what was kept; a bright \
-         diagonal means that layers already are what they end up as, and it fills in from the \
-         bottom left when lower layers converge first. Hatched: not defined.",
-    )?;
+    html += &panes_sentence(pictures);
+    html += &figure(panes(pictures), &panes_caption(pictures))?;
     html += &panes_tables(pictures);
     html += "<h3>Similarity of each layer to itself at the end</h3>\n";
+    let judged = pictures
+        .to_end
+        .iter()
+        .any(|curve| curve.chance.iter().any(Option::is_some));
     html += &figure(
         similarity_to_end(pictures),
-        "A layer whose curve reaches 1 early has converged early; dark curves are layers near the \
-         input, light ones near the output.",
+        &format!(
+            "A layer whose curve reaches 1 early has converged early; dark curves are layers near the \
+             input, light ones near the output.{}",
+            if judged { SHADED } else { "" }
+        ),
     )?;
     html += &to_end_table(pictures);
     html += "<h3>Change since the previous check</h3>\n";
+    let judged = run
+        .history
+        .iter()
+        .any(|check| check.chance.iter().any(Option::is_some));
     html += &figure(
         similarity_to_previous(run),
-        "Lower is more converged; the axis is logarithmic, and its right side reads the change as \
-         similarity. A ring ends a curve where its layer was frozen; frozen layers are not \
-         measured again.",
+        &format!(
+            "Lower is more converged; the axis is logarithmic, and its right side reads the change as \
+             similarity. A ring ends a curve where its layer was frozen; frozen layers are not \
+             measured again.{}",
+            if judged { SHADED } else { "" }
+        ),
     )?;
     html += &checks_table(run);
     html += "</section>\n";
     Ok(html)
+}
+
+/// What the captions of curves say where chance levels are known.
+pub(crate) const SHADED: &str = " Shaded: what unrelated layers could show by chance, up to the layer with the highest chance \
+                      level. A hollow point is within what chance could give to its own layer.";
+
+/// What chance gives in place of the values of all panes, as far as it is known.
+fn chance_levels<'a>(pictures: &'a RunPictures<'_>) -> impl Iterator<Item = &'a ByChance> {
+    let cells = pictures
+        .panes
+        .iter()
+        .flat_map(|pane| pane.chance.iter().flatten());
+    cells.flatten()
+}
+
+/// On how many samples the panes were measured, and what that cost where it was not the checks' probe.
+fn panes_sentence(pictures: &RunPictures<'_>) -> String {
+    let thinnest = chance_levels(pictures)
+        .min_by(|a, b| a.samples_a_direction().total_cmp(&b.samples_a_direction()));
+    let mut sentences = Vec::new();
+    if let Some(by) = thinnest {
+        sentences.push(format!(
+            "Compared on {} samples, {} or more for each direction that was kept.",
+            grouped(by.samples),
+            samples_a_direction(by)
+        ));
+    }
+    if let Some(cost) = ledger(pictures.run).map(|ledger| ledger.panes)
+        && cost.evaluations > 0
+    {
+        sentences.push(format!(
+            "The panes have a probe of their own: {}.",
+            panes_cost(&cost)
+        ));
+    }
+    match sentences.is_empty() {
+        true => String::new(),
+        false => format!("<p>{}</p>\n", escape(&sentences.join(" "))),
+    }
+}
+
+/// `2,000 samples, 4 evaluations, 3.1 s, 0.7 Tflop`.
+pub(crate) fn panes_cost(cost: &PanesCost) -> String {
+    let flops = match drawable(cost.flops) && cost.flops > 0.0 {
+        true => format!(", {}", flops_text(cost.flops)),
+        false => String::new(),
+    };
+    let evaluations = match cost.evaluations {
+        1 => "1 evaluation".to_string(),
+        evaluations => format!("{} evaluations", grouped(evaluations)),
+    };
+    let seconds = seconds_text(Some(cost.seconds).filter(|seconds| drawable(*seconds)));
+    format!(
+        "{} samples, {evaluations}, {seconds}{flops}",
+        grouped(cost.samples / cost.evaluations.max(1)),
+    )
+}
+
+fn panes_caption(pictures: &RunPictures<'_>) -> String {
+    let judged = chance_levels(pictures).next().is_some();
+    let mut caption = "Each cell compares a layer at that moment (row) with a layer at the end (column), from 0, \
+         nothing in common, to 1, the same up to an invertible linear map of what was kept; a bright \
+         diagonal means that layers already are what they end up as, and it fills in from the \
+         bottom left when lower layers converge first."
+        .to_string();
+    if judged {
+        caption += " Numbers are similarities as measured. Colours begin at what chance gives to unrelated layers of \
+                    that size on so many samples, for each cell at its own level: they show (similarity − chance) \
+                    / (1 − chance). Hatched: chance could give the value, which is at most two standard deviations \
+                    above what unrelated layers give in the mean.";
+    }
+    caption + " A cross: not defined."
 }
 
 /// Which layers of a run froze when, and what that saved.

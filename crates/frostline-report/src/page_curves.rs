@@ -1,6 +1,6 @@
 use frostline_activations::Run;
 
-use crate::page::nothing;
+use crate::page::{SHADED, nothing};
 use crate::page_numbers::curves_table;
 use crate::smoothing::WINDOW;
 use crate::summary::{grouped, run_names};
@@ -222,11 +222,18 @@ fn layers(pictures: &[RunPictures<'_>], axes: &[Against]) -> Result<String, Erro
     if names.is_empty() {
         return Ok(String::new());
     }
+    let judged = pictures.iter().any(|pictures| {
+        let mut curves = pictures.to_end.iter();
+        curves.any(|curve| curve.chance.iter().any(Option::is_some))
+    });
     let figure = captioned(
         &plots,
-        "Each layer that several runs have, compared with itself at the end of the same run, as recorded, not \
-         smoothed. All plots share their axes: a curve that reaches 1 further to the left has converged earlier. \
-         The numbers are with each run.",
+        &format!(
+            "Each layer that several runs have, compared with itself at the end of the same run, as recorded, not \
+             smoothed. All plots share their axes: a curve that reaches 1 further to the left has converged earlier. \
+             The numbers are with each run.{}",
+            if judged { SHADED } else { "" }
+        ),
     );
     let mut html = "<h3>Similarity of each layer to its own end</h3>\n".to_string();
     html += &match names.len() > OPEN {

@@ -3,11 +3,12 @@ use frostline_activations::{Run, thinned};
 use crate::axis::{drawable, short};
 use crate::cost::flops_text;
 use crate::heatmap::moment;
+use crate::judged::{brackets, doubtful, judged_cell};
 use crate::page_tables::table;
 use crate::summary::{grouped, run_names};
 use crate::svg::escape;
 use crate::timeline::state_texts;
-use crate::{Against, RunPictures};
+use crate::{Against, LayerCurve, Pane, RunPictures};
 
 /// Loss and accuracy of all runs against everything that an axis may count, folded away.
 pub(crate) fn curves_table(runs: &[&Run]) -> String {
@@ -78,11 +79,16 @@ pub(crate) fn panes_tables(pictures: &RunPictures<'_>) -> String {
     for pane in &pictures.panes {
         let head = std::iter::once("during training".to_string());
         let mut rows = vec![head.chain(pane.columns.iter().cloned()).collect::<Vec<_>>()];
-        for (name, values) in pane.rows.iter().zip(&pane.values).rev() {
-            let values = values.iter().map(|value| match value {
-                Some(value) => format!("{value:.2}"),
-                None => "–".into(),
-            });
+        for (row, (name, values)) in pane.rows.iter().zip(&pane.values).enumerate().rev() {
+            let values = values
+                .iter()
+                .enumerate()
+                .map(|(column, value)| match *value {
+                    Some(value) => {
+                        judged_cell(&format!("{value:.2}"), value, pane.chance_of(row, column))
+                    }
+                    None => "–".into(),
+                });
             rows.push(std::iter::once(name.clone()).chain(values).collect());
         }
         let about = format!("{} of training, step {}", moment(pane), pane.step);
@@ -91,7 +97,11 @@ pub(crate) fn panes_tables(pictures: &RunPictures<'_>) -> String {
     }
     match tables.is_empty() {
         true => tables,
-        false => folded("The panes in numbers, columns at the end", &tables),
+        false => {
+            let doubtful = pictures.panes.iter().any(Pane::has_doubtful);
+            let tables = brackets(doubtful).to_string() + &tables;
+            folded("The panes in numbers, columns at the end", &tables)
+        }
     }
 }
 
@@ -115,14 +125,19 @@ pub(crate) fn to_end_table(pictures: &RunPictures<'_>) -> String {
     ];
     for step in steps {
         let values = curves.iter().map(|curve| {
-            let point = curve.points.iter().find(|(at, _)| *at == step);
-            cell(point.map(|(_, similarity)| *similarity))
+            let at = curve.points.iter().position(|(at, _)| *at == step);
+            at.map_or("–".into(), |at| {
+                let similarity = curve.points[at].1;
+                judged_cell(&cell(Some(similarity)), similarity, curve.chance_of(at))
+            })
         });
         rows.push(std::iter::once(grouped(step)).chain(values).collect());
     }
     let about = "Similarity to the end in numbers";
     let numbers: Vec<usize> = (0..rows[0].len()).collect();
-    folded(about, &table(about, &rows, &numbers))
+    let table = table(about, &rows, &numbers);
+    let doubtful = curves.iter().any(LayerCurve::has_doubtful);
+    folded(about, &(brackets(doubtful).to_string() + &table))
 }
 
 /// What each layer did when, the output's layer at the top as in the picture.
@@ -167,32 +182,57 @@ pub(crate) fn checks_table(run: &Run) -> String {
             Some(check.frozen as f64),
             Some(check.decided as f64),
         ];
-        let cells = cells.iter().chain(&check.similarity);
         let mut row = vec![check.step.to_string()];
-        row.extend(cells.map(|value| cell(*value)));
+        row.extend(cells.map(cell));
+        for (layer, similarity) in check.similarity.iter().enumerate() {
+            let by = check.chance.get(layer).and_then(Option::as_ref);
+            let judged = |value| judged_cell(&cell(Some(value)), value, by);
+            row.push(similarity.map_or("–".into(), judged));
+        }
         row.push(check.reason.clone());
         rows.push(row);
     }
     let about_layers =
         "<p>The layers' columns are their similarity to themselves at the check before.</p>\n";
-    folded(&about, &(table(&about, &rows, &numbers) + about_layers)) + &warnings(run)
+    let table = table(&about, &rows, &numbers);
+    let doubtful = run.history.iter().any(|check| {
+        let mut judged = check.similarity.iter().zip(&check.chance);
+        judged.any(|(similarity, by)| doubtful(*similarity, by.as_ref()))
+    });
+    let about_table = about_layers.to_string() + brackets(doubtful);
+    folded(&about, &(table + &about_table)) + &warnings(run)
 }
 
+/// What makes the similarities less believable, each text once with the steps at which it was noted.
 fn warnings(run: &Run) -> String {
-    let mut list = String::new();
-    let mut count = 0;
+    let mut noted: Vec<(&str, Vec<usize>)> = Vec::new();
     for check in &run.history {
         for warning in &check.warnings {
-            list += &format!("<li>step {}: {}</li>\n", check.step, escape(warning));
-            count += 1;
+            match noted.iter_mut().find(|(text, _)| text == warning) {
+                Some((_, steps)) => steps.push(check.step),
+                None => noted.push((warning, vec![check.step])),
+            }
         }
     }
-    if count == 0 {
-        return list;
+    if noted.is_empty() {
+        return String::new();
     }
+    let lines = noted.iter().map(|(warning, steps)| {
+        let at = match steps.as_slice() {
+            [step] => format!("step {}", grouped(*step)),
+            [first, .., last] => {
+                let (first, last) = (grouped(*first), grouped(*last));
+                format!("{} checks, steps {first} to {last}", steps.len())
+            }
+            [] => unreachable!("a text is noted with its step"),
+        };
+        format!("<li>{at}: {}</li>\n", escape(warning))
+    });
     format!(
-        "<details>\n<summary>What makes the similarities less believable ({count})</summary>\n\
-         <ul>\n{list}</ul>\n</details>\n"
+        "<details>\n<summary>What makes the similarities less believable ({})</summary>\n\
+         <ul>\n{}</ul>\n</details>\n",
+        noted.len(),
+        lines.collect::<String>()
     )
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use frostline_activations::Run;
+use frostline_activations::{PanesProbe, Run};
 
 use crate::axis::short;
 use crate::home::without_home;
@@ -85,6 +85,19 @@ pub(crate) fn settings_table(runs: &[&Run], names: &[String]) -> String {
             }
         }),
     );
+    if runs.iter().any(|run| run.info.panes_probe.is_some()) {
+        row(
+            "probe of the panes",
+            each(&|run: &Run| {
+                let probe = run.info.panes_probe.as_ref();
+                let at = |probe: &PanesProbe| {
+                    let steps: Vec<String> = probe.steps.iter().map(|s| grouped(*s)).collect();
+                    format!("{}, at steps {}", probe.layout, steps.join(", "))
+                };
+                probe.map_or_else(|| "that of the checks".into(), at)
+            }),
+        );
+    }
     row(
         "seed",
         each(&|run: &Run| or_none(run.info.seed.map(|seed| seed.to_string()))),

@@ -1,7 +1,7 @@
 use plotters::prelude::RGBColor;
 
 use crate::axis::{Axis, drawable};
-use crate::colour::{GRID, INK, SOFT_INK, lighter};
+use crate::colour::{GRID, INK, SOFT_INK, WHITE, lighter};
 use crate::legend::{Entry, Legend, ROW};
 use crate::short_names::short_names;
 use crate::svg::{Area, Canvas, Font, picture, text_width};
@@ -62,6 +62,10 @@ pub(crate) struct Curve {
     pub(crate) bars: Vec<Bar>,
     /// A band around the curve, with gaps between its pieces.
     pub(crate) band: Vec<Vec<Bar>>,
+    /// Points of the curve that are drawn hollow: chance could give them.
+    pub(crate) hollow: Vec<(f64, f64)>,
+    /// The band is all that there is.
+    pub(crate) shade: bool,
     /// The same curve smoothed. Where there is one, the curve and its band are drawn faintly behind it, unless the
     /// page's reader chooses to see the curve alone.
     pub(crate) smooth: Vec<Vec<Point>>,
@@ -79,6 +83,8 @@ impl Curve {
             beside: Vec::new(),
             bars: Vec::new(),
             band: Vec::new(),
+            hollow: Vec::new(),
+            shade: false,
             smooth: Vec::new(),
         }
     }
@@ -177,6 +183,14 @@ impl Plot {
                         self.draw_smooth(canvas, frame, curve);
                     }
                 });
+            }
+            for curve in &self.curves {
+                // A dot on a dot: those of a curve are written as one path, which rings can't be.
+                for (radius, colour) in [(2.8, curve.colour), (1.5, WHITE)] {
+                    for &point in &curve.hollow {
+                        canvas.dot(self.at(frame, point), radius, colour);
+                    }
+                }
             }
             for curve in &self.curves {
                 if let Some(point) = &curve.ring {

@@ -3,6 +3,7 @@ use frostline_activations::{LayerFlops, Ledger, Run};
 use crate::Cost;
 use crate::axis::{bounds, drawable, short};
 use crate::cost::flops_text;
+use crate::page::panes_cost;
 use crate::page_tables::table;
 use crate::savings_pictures::{flops_of_layers, seconds_a_step};
 use crate::summary::{Summary, grouped, ledger, seconds_text, something_froze};
@@ -139,6 +140,10 @@ fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
         ),
         None => "no cache was used".into(),
     };
+    let panes = match ledger.panes.evaluations {
+        0 => "that of the checks".into(),
+        _ => panes_cost(&ledger.panes),
+    };
     let rows = [
         ("in all", "value".to_string()),
         ("net seconds saved", seconds_cell(summary.saved_seconds)),
@@ -150,6 +155,7 @@ fn totals_table(ledger: &Ledger, summary: &Summary) -> String {
                 percent(measuring_share())
             ),
         ),
+        ("probe of the panes, apart", panes),
         ("operations computed", spent),
         ("of these, measuring", measured),
         ("operations saved, net", saved),

@@ -6,7 +6,7 @@ mod svg_text;
 
 use frostline_activations::{Check, Run, Status};
 use frostline_report::{Against, ComparedLayer, Page, accuracy, compared_layers, loss};
-use made_up_page::{page_of, pictures};
+use made_up_page::{CHANCE, page_of, pictures};
 use made_up_run::{check, ledger, outcome, run, usual};
 use svg_text::assert_legible;
 
@@ -197,6 +197,7 @@ fn a_page_of_six_runs_with_20_checks_of_15_layers_stays_below_2_mb() {
         let similarity = |step: usize| [Some(1.0 - 0.5 / (3.0 + step as f64)); 15];
         let checks = (0..20).map(|index| Check {
             ledger: Some(ledger()),
+            chance: vec![Some(CHANCE); 15],
             ..check(5 * index, &similarity(5 * index), index / 2)
         });
         run(
@@ -220,6 +221,10 @@ fn a_page_of_six_runs_with_20_checks_of_15_layers_stays_below_2_mb() {
         for curve in &mut pictures.to_end {
             let points = (0..20).map(|index| (5 * index, 0.3 + 0.7 * index as f64 / 19.0));
             curve.points = points.collect();
+            curve.chance = vec![Some(CHANCE); 20];
+        }
+        for pane in &mut pictures.panes {
+            pane.chance = vec![vec![Some(CHANCE); pane.columns.len()]; pane.rows.len()];
         }
         pictures
     };
@@ -228,7 +233,14 @@ fn a_page_of_six_runs_with_20_checks_of_15_layers_stays_below_2_mb() {
         notices: vec![],
         runs: runs.iter().map(of).collect(),
     };
-    let bytes = page.html().unwrap().len();
+    let html = page.html().unwrap();
+    let bytes = html.len();
     println!("{bytes} bytes");
     assert!(bytes < 2_000_000, "{bytes} bytes");
+    // Cells say their values, also with what chance gives beside them.
+    assert!(
+        html.contains(
+            " × stage.block1: 0.87, chance 0.40, corrected 0.10, 5.0 samples a direction<"
+        )
+    );
 }

@@ -4,7 +4,7 @@ mod made_up_run;
 
 use std::collections::BTreeMap;
 
-use frostline_activations::{Check, Run, Status};
+use frostline_activations::{ByChance, Check, PanesCost, Run, Status};
 use frostline_report::{
     Error, LayerCurve, Page, Pane, ReportFile, RunPictures, csv_files, svg_files, tensorboard_files,
 };
@@ -19,10 +19,12 @@ fn pictures(run: &Run) -> RunPictures<'_> {
         rows: layers.clone(),
         columns: layers.clone(),
         values: vec![vec![value; layers.len()]; layers.len()],
+        chance: vec![],
     };
     let to_end = layers.iter().map(|layer| LayerCurve {
         layer: layer.clone(),
         points: vec![(0, 0.3), (50, 0.1 + 0.2), (100, 1.0)],
+        chance: vec![],
     });
     RunPictures {
         run,
@@ -189,6 +191,7 @@ fn a_row_of_layers_has_what_is_known_of_the_layer_at_the_check() {
     of_run.to_end.push(LayerCurve {
         layer: "softmax".into(),
         points: vec![(50, 0.75)],
+        chance: vec![],
     });
     let rows = table(&csv_files(&[of_run]).unwrap(), "layers.csv");
     assert_eq!(rows.len(), 5 * 4, "three layers and a tap at five checks");
@@ -239,6 +242,20 @@ fn panes_and_runs_are_tables_too() {
     let mut first = with_ledger("first");
     first
         .info
+        .outcome
+        .as_mut()
+        .unwrap()
+        .ledger
+        .as_mut()
+        .unwrap()
+        .panes = PanesCost {
+        evaluations: 4,
+        samples: 8000,
+        seconds: 3.0,
+        flops: 1e6,
+    };
+    first
+        .info
         .settings
         .insert("seed".into(), "of data 7".into());
     let second = run(
@@ -283,6 +300,10 @@ fn panes_and_runs_are_tables_too() {
         ("cache_hit_rate", "0.8", ""),
         ("frozen", "2", "0"),
         ("decided", "2", "0"),
+        ("panes_evaluations", "4", ""),
+        ("panes_samples", "8000", ""),
+        ("panes_seconds", "3.0", ""),
+        ("panes_flops", "1000000.0", ""),
         ("settings.batch", "64", "64"),
         ("settings.seed", "of data 7", ""),
     ];
@@ -293,7 +314,47 @@ fn panes_and_runs_are_tables_too() {
     // What there is nothing of still has its columns.
     let none = csv_files(&[]).unwrap();
     let panes = std::str::from_utf8(&named(&none, "panes.csv").content).unwrap();
-    assert_eq!(panes, "run,step,row_layer,column_layer,similarity\n");
+    assert_eq!(
+        panes,
+        "run,step,row_layer,column_layer,similarity,chance,chance_upper,corrected,samples_a_direction\n"
+    );
+}
+
+#[test]
+fn tables_have_what_chance_gives_beside_each_similarity() {
+    let by = |level| ByChance {
+        samples: 250,
+        directions: 100,
+        level,
+        upper: level + 0.0625,
+        corrected: None,
+    };
+    let mut run = usual("run");
+    run.history[2].chance = vec![Some(by(0.25)), None, None];
+    let mut of_run = pictures(&run);
+    of_run.panes[0].chance = vec![vec![Some(by(0.5)); 3]; 3];
+    of_run.panes[0].chance[0][0].as_mut().unwrap().corrected = Some(0.125);
+    of_run.to_end[0].chance = vec![None, Some(by(0.125)), None];
+    let files = csv_files(&[of_run]).unwrap();
+    let cells = |row: &BTreeMap<String, String>, of: &str| {
+        let columns = ["chance", "chance_upper", "corrected", "samples_a_direction"];
+        columns.map(|column| row[&format!("{column}{of}")].clone())
+    };
+
+    let rows = table(&files, "panes.csv");
+    assert_eq!(cells(&rows[0], ""), ["0.5", "0.5625", "0.125", "2.5"]);
+    assert_eq!(cells(&rows[1], ""), ["0.5", "0.5625", "", "2.5"]);
+    assert_eq!(cells(&rows[9], ""), ["", "", "", ""], "the second pane");
+    let rows = table(&files, "layers.csv");
+    let row = |layer: &str| {
+        let mut rows = rows.iter();
+        rows.find(|row| row["step"] == "50" && row["layer"] == layer)
+            .unwrap()
+    };
+    let first = row("block1");
+    assert_eq!(cells(first, "_to_previous"), ["0.25", "0.3125", "", "2.5"]);
+    assert_eq!(cells(first, "_to_end"), ["0.125", "0.1875", "", "2.5"]);
+    assert_eq!(cells(row("block2"), "_to_previous"), ["", "", "", ""]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use frostline_report::{
     Against, Certainty, Error, Page, RunPictures, accuracy, freeze_timeline, loss, panes,
     similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
-use made_up_page::{page_of, pane, pictures};
+use made_up_page::{CHANCE, page_of, pane, pictures};
 use made_up_run::{check, ledger, outcome, run, usual};
 use svg_text::assert_legible;
 
@@ -479,4 +479,135 @@ fn ledgers_as_they_come_make_a_page() {
     let mut more = ledger();
     more.layers.extend(more.layers.clone());
     page_of(&[with_ledger(more)]);
+}
+
+/// A run whose values are judged: the curve of its first layer begins below what chance could give.
+fn judged(run: &Run) -> RunPictures<'_> {
+    let mut pictures = pictures(run);
+    for pane in &mut pictures.panes {
+        pane.chance = vec![vec![Some(CHANCE); 3]; 3];
+        pane.values[2][0] = Some(0.41);
+    }
+    for curve in &mut pictures.to_end {
+        curve.chance = vec![Some(CHANCE); 3];
+    }
+    pictures
+}
+
+fn judged_run() -> Run {
+    let mut run = usual("judged");
+    for check in &mut run.history[1..] {
+        check.chance = vec![Some(CHANCE), Some(CHANCE), None];
+    }
+    run.history[1].similarity[0] = Some(0.42);
+    run
+}
+
+fn html_of(pictures: RunPictures<'_>) -> String {
+    let page = Page {
+        title: "Runs".into(),
+        notices: vec![],
+        runs: vec![pictures],
+    };
+    page.html().unwrap()
+}
+
+#[test]
+fn a_page_explains_its_hatching_and_says_on_how_many_samples_it_stands() {
+    let run = judged_run();
+    let html = html_of(judged(&run));
+    for part in [
+        "Compared on 250 samples, 5.0 or more for each direction that was kept.",
+        "Colours begin at what chance gives to unrelated layers",
+        "Hatched: chance could give the value",
+        "A cross: not defined.",
+        "Shaded: what unrelated layers could show by chance",
+        "In brackets: chance could give the value",
+        "<td>(0.41)",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    // In the panes, in the way to the end and in the checks.
+    assert_eq!(html.matches("In brackets").count(), 3);
+    let plain = page_of(&[usual("as usual")]);
+    for part in ["Hatched", "Shaded", "In brackets", "Compared on"] {
+        assert!(!plain.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn curves_shade_what_chance_could_give_and_draw_such_points_hollow() {
+    let shaded = |svg: &str| svg.contains(">\nby chance\n<");
+    // A hollow point has a smaller dot of the paper's colour on it: alone a circle, else a part of a path.
+    let hollow = |svg: &str| {
+        let alone = svg.matches("r=\"15\" fill=\"#FFFFFF\"").count();
+        let paths = svg.split("stroke=\"#FFFFFF\" stroke-width=\"30\"").skip(1);
+        let dots = paths.map(|path| path.split("/>").next().unwrap().matches("h0").count());
+        alone + dots.sum::<usize>()
+    };
+    let run = judged_run();
+    let pictures = judged(&run);
+    let to_end = similarity_to_end(&pictures).unwrap();
+    assert!(shaded(&to_end));
+    assert_eq!(hollow(&to_end), 3, "0.3 at step 0, of each layer");
+    assert!(to_end.contains("block1 at step 0: 0.3, could be chance 0.40<"));
+    assert_legible(&to_end);
+
+    let change = similarity_to_previous(&run).unwrap();
+    assert!(shaded(&change));
+    assert_eq!(hollow(&change), 1);
+    assert!(change.contains("block1 at step 25: similarity 0.42, could be chance 0.40<"));
+    assert_legible(&change);
+
+    let other = usual("other");
+    let both = [pictures.clone(), made_up_page::pictures(&other)];
+    let compared = frostline_report::compared_layers(&both, Against::Steps).unwrap();
+    assert!(shaded(&compared[0].svg));
+    assert_eq!(hollow(&compared[0].svg), 1);
+    assert_legible(&compared[0].svg);
+
+    let plain = similarity_to_end(&made_up_page::pictures(&other)).unwrap();
+    assert!(!shaded(&plain) && hollow(&plain) == 0);
+
+    let mut bad = pictures;
+    bad.to_end[1].chance.pop();
+    let error = similarity_to_end(&bad).unwrap_err().to_string();
+    assert!(
+        error.contains("2 chance levels of block2 for 3 points"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_the_panes_own_probe_cost_is_named() {
+    let mut of_panes = ledger();
+    of_panes.panes = frostline_activations::PanesCost {
+        evaluations: 4,
+        samples: 8000,
+        seconds: 3.125,
+        flops: 2e9,
+    };
+    let html = page_of(&[with_ledger(of_panes)]);
+    let cost = "2,000 samples, 4 evaluations, 3.1 s, 2 GFLOP";
+    assert!(html.contains(&format!("The panes have a probe of their own: {cost}.")));
+    assert!(html.contains(&format!("<td class=\"number\">{cost}")));
+    for bad in [f64::NAN, f64::INFINITY, f64::MAX, -1.0] {
+        let mut broken = ledger();
+        broken.panes.evaluations = 1;
+        (broken.panes.seconds, broken.panes.flops) = (bad, bad);
+        assert!(page_of(&[with_ledger(broken)]).contains("0 samples, 1 evaluation, "));
+    }
+}
+
+#[test]
+fn a_warning_that_is_noted_at_many_checks_is_one_line() {
+    let mut run = usual("run");
+    for check in &mut run.history[1..] {
+        check.warnings = vec!["block1: few samples".into()];
+    }
+    run.history[2].warnings.push("block2: a dead neuron".into());
+    let html = page_of(&[run]);
+    assert!(html.contains("<li>4 checks, steps 25 to 100: block1: few samples</li>"));
+    assert!(html.contains("<li>step 50: block2: a dead neuron</li>"));
+    assert!(html.contains("less believable (2)"));
 }

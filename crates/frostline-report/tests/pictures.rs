@@ -2,9 +2,10 @@
 
 mod svg_text;
 
+use frostline_activations::ByChance;
 use frostline_report::{
     ByDepth, DepthCurve, Error, Heatmap, Strip, Strips, TradeOff, TradeOffLine, TradeOffPoint,
-    by_depth, heatmap, strips, trade_off,
+    by_depth, heatmap, similarity_colours, strips, trade_off,
 };
 use svg_text::assert_legible;
 
@@ -417,6 +418,7 @@ fn grid(rows: usize, columns: usize) -> Heatmap {
         rows: ("resnet".into(), names("stage.block.conv", rows)),
         columns: ("convnet".into(), names("layer", columns)),
         values: vec![vec![Some(0.5); columns]; rows],
+        chance: vec![],
     }
 }
 
@@ -461,4 +463,162 @@ fn long_names_of_networks_fit_a_small_heatmap() {
         error.contains("similarity of stage.block.conv1 and layer0 is NaN"),
         "{error}"
     );
+}
+
+/// Half of what there is, by chance: 250 samples of 100 directions.
+const HALF: ByChance = ByChance {
+    samples: 250,
+    directions: 100,
+    level: 0.5,
+    upper: 0.55,
+    corrected: Some(0.25),
+};
+
+/// The hatching on dark cells, as its lines have it.
+const HATCHED: &str = "stroke=\"#DED4EC\"";
+
+fn hex([red, green, blue]: [u8; 3]) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+/// One row of cells, chance giving half to each.
+fn judged(values: &[Option<f64>]) -> Heatmap {
+    Heatmap {
+        values: vec![values.to_vec()],
+        chance: vec![vec![Some(HALF); values.len()]],
+        ..grid(1, values.len())
+    }
+}
+
+#[test]
+fn the_colours_of_a_heatmap_begin_at_what_chance_gives() {
+    let [colour, _] = similarity_colours(0.5);
+    let filled = format!("fill=\"{}\"", hex(colour));
+    // Half way from the 0.5 of chance to 1. The scale has colours between those of its 64 shades.
+    let count = |heatmap: &Heatmap| heatmap_of(heatmap).matches(&filled).count();
+    assert_eq!(count(&judged(&[Some(0.75); 3])), 3);
+    assert_eq!(count(&judged(&[Some(0.5); 3])), 0);
+    // Each cell begins at its own level.
+    let mut two = judged(&[Some(0.75), Some(0.6)]);
+    two.chance[0][1] = Some(ByChance {
+        level: 0.2,
+        upper: 0.3,
+        ..HALF
+    });
+    assert_eq!(count(&two), 2);
+    // Without a level a similarity is seen from 0.
+    two.chance[0][1] = None;
+    two.values[0][1] = Some(0.5);
+    assert_eq!(count(&two), 2);
+}
+
+fn heatmap_of(picture: &Heatmap) -> String {
+    let svg = heatmap(picture).unwrap();
+    assert_legible(&svg);
+    svg
+}
+
+#[test]
+fn cells_that_chance_could_give_are_hatched_and_cells_without_a_value_are_not() {
+    let hatchings = |heatmap: &Heatmap| heatmap_of(heatmap).matches(HATCHED).count();
+    assert_eq!(hatchings(&judged(&[Some(0.56), None])), 0);
+    // One path for the cells and one for the key, as far as they aren't drawn as one.
+    for doubtful in [0.55, 0.5, 0.3] {
+        assert!(
+            hatchings(&judged(&[Some(doubtful), Some(0.9)])) > 0,
+            "{doubtful}"
+        );
+    }
+    let none = heatmap_of(&judged(&[None, Some(0.9)]));
+    assert!(none.contains(">\nno value\n<") && !none.contains(">\nby chance\n<"));
+    assert!(none.contains("layer0: not defined<"));
+    // The hatching of ten columns is that of one, longer: the cells are more than 7 pixels wide.
+    let at_chance = |columns| heatmap_of(&judged(&vec![Some(0.5); columns]));
+    assert!(at_chance(10).contains(">\nby chance\n<"));
+    let slanted = |svg: &str| {
+        let of_hatching = lines(svg).into_iter().filter(|line| line.contains('l'));
+        of_hatching.count()
+    };
+    let (one, ten) = (slanted(&at_chance(1)), slanted(&at_chance(10)));
+    assert!(ten < 10 * one, "{ten} lines for ten cells, {one} for one");
+}
+
+#[test]
+fn a_cell_says_its_value_what_chance_gives_and_what_is_left() {
+    let svg = heatmap_of(&judged(&[Some(0.625), Some(0.52)]));
+    let clear = "layer0: 0.62, chance 0.50, corrected 0.25, 2.5 samples a direction<";
+    assert!(svg.contains(clear), "{svg}");
+    let doubtful = "layer1: 0.52, could be chance 0.50, corrected";
+    assert!(svg.contains(doubtful));
+    // Printed is what was measured.
+    assert!(svg.contains(">\n0.62\n<") && svg.contains(">\n0.52\n<"));
+}
+
+#[test]
+fn a_scale_that_begins_at_chance_says_so() {
+    let texts = ["above chance", "chance", "0.5", "1"];
+    let svg = heatmap_of(&judged(&[Some(0.9)]));
+    for text in texts {
+        assert!(svg.contains(&format!(">\n{text}\n<")), "{text}");
+    }
+    let plain = heatmap_of(&grid(1, 1));
+    assert!(plain.contains(">\nsimilarity\n<") && !plain.contains("chance"));
+}
+
+#[test]
+fn heatmaps_at_chance_stay_legible_and_small() {
+    for (rows, columns) in [
+        (30, 14),
+        (1, 40),
+        (40, 1),
+        (60, 8),
+        (3, 3),
+        (1, 1),
+        (40, 40),
+    ] {
+        let mut picture = grid(rows, columns);
+        picture.values[0][0] = None;
+        let plain = heatmap_of(&picture);
+        picture.chance = vec![vec![Some(HALF); columns]; rows];
+        let hatched = heatmap_of(&picture);
+        // What the cells say is longer; the lines over them are few.
+        let said: usize = hatched
+            .split("<title>")
+            .skip(1)
+            .map(|t| t.find("</title>").unwrap())
+            .sum();
+        let says: usize = plain
+            .split("<title>")
+            .skip(1)
+            .map(|t| t.find("</title>").unwrap())
+            .sum();
+        let lines = (hatched.len() - said) as i64 - (plain.len() - says) as i64;
+        assert!(lines < 14_000, "{rows} × {columns}: {lines} bytes of lines");
+    }
+}
+
+#[test]
+fn chance_levels_that_cannot_be_drawn_are_errors_with_their_numbers() {
+    let error = |change: fn(&mut Heatmap)| {
+        let mut picture = judged(&[Some(0.5); 3]);
+        change(&mut picture);
+        heatmap(&picture).unwrap_err().to_string()
+    };
+    assert!(
+        error(|picture| _ = picture.chance[0].pop())
+            .contains("2 chance levels of stage.block.conv0 in the pane of step 0 for 3 columns")
+    );
+    assert!(error(|picture| picture.chance.push(vec![])).contains("2 rows of chance levels"));
+    let not_finite = |picture: &mut Heatmap| {
+        picture.chance[0][1].as_mut().unwrap().upper = f64::NAN;
+    };
+    assert!(error(not_finite).contains("the end of the chance level of stage.block.conv0"));
+    // Chance gives 1 where there are too few samples: then nothing is above it.
+    let mut full = judged(&[Some(1.0)]);
+    full.chance[0][0] = Some(ByChance {
+        level: 1.0,
+        upper: 1.0,
+        ..HALF
+    });
+    assert!(heatmap_of(&full).contains(HATCHED));
 }

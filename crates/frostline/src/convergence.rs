@@ -32,6 +32,7 @@ impl ConvergenceOrder {
     /// let curve = |layer: &str, points: &[(usize, f64)]| LayerCurve {
     ///     layer: layer.into(),
     ///     points: points.to_vec(),
+    ///     chance: vec![],
     /// };
     /// let curves = [
     ///     curve("conv1", &[(0, 0.5), (100, 1.0), (200, 1.0)]),

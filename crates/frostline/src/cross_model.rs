@@ -1,4 +1,4 @@
-use frostline_activations::Activation;
+use frostline_activations::{Activation, ByChance};
 use frostline_svcca::{Chance, Fourier, Progress, Warning};
 
 /// Every layer of one network against every layer of another by DFT-CCA.
@@ -24,6 +24,10 @@ pub struct InCommon {
     pub mean: f64,
     /// How many `[vertical, horizontal]` frequencies these are.
     pub frequencies: [usize; 2],
+    /// Samples of each.
+    pub samples: usize,
+    /// Lowest rank of both over the frequencies.
+    pub rank: [usize; 2],
     /// What noise of these ranks would give at a frequency.
     pub chance: Chance,
     /// What to know before believing it.
@@ -89,6 +93,28 @@ impl CrossModel {
         let row = |cells: &Vec<_>| cells.iter().map(value).collect();
         self.cells.iter().map(row).collect()
     }
+
+    /// What chance gives in place of each mean, `[row][column]`, for a [`Heatmap`](frostline_report::Heatmap); none
+    /// where a pair has none. A mean over many correlations at many frequencies hardly strays from what it is in the
+    /// mean, so that the level is its own upper end.
+    pub fn chance(&self) -> Vec<Vec<Option<ByChance>>> {
+        let by_chance = |cell: &Result<InCommon, String>| {
+            let found = cell.as_ref().ok()?;
+            let by = ByChance {
+                samples: found.samples,
+                directions: found.rank[0].max(found.rank[1]),
+                level: found.chance.mean_rho,
+                upper: found.chance.mean_rho,
+                corrected: None,
+            };
+            Some(ByChance {
+                corrected: (by.level < 1.0).then(|| by.above(found.mean)),
+                ..by
+            })
+        };
+        let row = |cells: &Vec<_>| cells.iter().map(by_chance).collect();
+        self.cells.iter().map(row).collect()
+    }
 }
 
 /// A layer's name, and its transform or why it has none.
@@ -113,6 +139,8 @@ fn in_common(x: &Result<Fourier, String>, y: &Result<Fourier, String>) -> Result
     Ok(InCommon {
         mean: found.mean,
         frequencies: found.frequencies,
+        samples: found.samples,
+        rank: found.rank,
         chance: found.chance,
         warnings: found.warnings,
     })

@@ -1,7 +1,8 @@
 use burn::tensor::Device;
-use frostline_activations::{Activations, Run};
+use frostline_activations::{Activations, ByChance, Length, Run};
+use frostline_freeze::by_chance;
 use frostline_report::{LayerCurve, Pane};
-use frostline_svcca::{Grid, Measure, Prepared, Wanted};
+use frostline_svcca::{Cell, Grid, Measure, Prepared, Wanted};
 
 /// How a network's layers went towards what they are at the end of training, from the checkpoints of
 /// one run. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.1 and figure 4.
@@ -26,10 +27,11 @@ pub struct Progress {
 
 impl Dynamics {
     /// Compares all tapped layers at every checkpoint of the run with the last checkpoint, and draws
-    /// panes at the checkpoints nearest to these fractions of the run's length.
+    /// panes at the moments nearest to these fractions of the run's length.
     ///
-    /// Where two layers can't be compared (too few samples for their width) the value is none. A
-    /// checkpoint that can't be read is passed over and told in `problems`.
+    /// The panes are of the run's own [probe for panes](frostline_activations::RunInfo::panes_probe) where that was
+    /// evaluated to the end, else of the checkpoints. Where two layers can't be compared (too few samples for their
+    /// width) the value is none. A checkpoint that can't be read is passed over and reported in `problems`.
     pub fn of(
         run: &Run,
         fractions: &[f64],
@@ -38,63 +40,129 @@ impl Dynamics {
         mut progress: impl FnMut(Progress),
     ) -> Dynamics {
         let mut dynamics = Dynamics::default();
-        let total = run.checkpoints().len();
-        // The end is the last checkpoint that can be read.
-        let mut readable = run.checkpoints().to_vec();
-        let end = loop {
-            let Some(&last) = readable.last() else {
-                return dynamics;
-            };
-            match run.activations(last, device) {
-                Ok(activations) => break Layers::of(&activations, measure),
-                Err(error) => dynamics.problems.push(error.to_string()),
-            }
-            readable.pop();
+        let checks = |step| run.activations(step, device);
+        let found = Recorded::ending(run.checkpoints(), &checks, measure, &mut dynamics.problems);
+        let Some(checks) = found else {
+            return dynamics;
         };
-        let pane_steps = nearest(&readable, fractions, run.info.length.steps);
-        dynamics.to_end = end
+        let of_panes = |step| run.pane_activations(step, device);
+        let panes = Recorded::ending(run.pane_steps(), &of_panes, measure, &mut dynamics.problems)
+            // One that ends before the checks do is of a training that was cut short.
+            .filter(|panes| panes.steps.last() >= checks.steps.last());
+        let length = run.info.length;
+        let pane_steps =
+            |recorded: &Recorded<'_>| nearest(&recorded.steps, fractions, length.steps);
+        let (of_checks, of_panes) = match &panes {
+            Some(panes) => (Vec::new(), pane_steps(panes)),
+            None => (pane_steps(&checks), Vec::new()),
+        };
+
+        let total = run.checkpoints().len() + run.pane_steps().len();
+        dynamics.to_end = checks
+            .end
             .names
             .iter()
             .map(|name| LayerCurve {
                 layer: name.clone(),
-                points: Vec::new(),
+                ..LayerCurve::default()
             })
             .collect();
-        for (done, &step) in readable.iter().enumerate() {
+        for (done, &step) in checks.steps.iter().enumerate() {
             progress(Progress { done, total });
-            let then = match run.activations(step, device) {
-                Ok(activations) => Layers::of(&activations, measure),
-                Err(error) => {
-                    dynamics.problems.push(error.to_string());
-                    continue;
-                }
+            let Some(then) = checks.at(step, measure, &mut dynamics.problems) else {
+                continue;
             };
-            for (layer, curve) in dynamics.to_end.iter_mut().enumerate() {
+            for (curve, end) in dynamics.to_end.iter_mut().zip(&checks.end.prepared) {
                 let same = then.names.iter().position(|name| *name == curve.layer);
                 let similarity = same.and_then(|same| {
                     let then = then.prepared[same].as_ref().ok()?;
-                    then.similarity(end.prepared[layer].as_ref().ok()?).ok()
+                    then.similarity(end.as_ref().ok()?).ok()
                 });
-                curve
-                    .points
-                    .extend(similarity.map(|similarity| (step, similarity.value)));
+                if let Some(similarity) = similarity {
+                    curve.points.push((step, similarity.value));
+                    curve.chance.push(Some(by_chance(&similarity)));
+                }
             }
-            if !pane_steps.contains(&step) {
-                continue;
+            if of_checks.contains(&step) {
+                dynamics.add_pane(length, step, then, &checks.end);
             }
-            match Grid::of(&then.prepared, &end.prepared, Wanted::Values, |_| ()) {
-                Ok(grid) => dynamics.panes.push(Pane {
-                    step,
-                    fraction: run.info.length.progress(step),
-                    values: grid.values(),
-                    rows: then.names,
-                    columns: end.names.clone(),
-                }),
-                Err(error) => dynamics.problems.push(error.to_string()),
+        }
+        let later = panes
+            .iter()
+            .flat_map(|panes| of_panes.iter().map(move |step| (panes, *step)));
+        for (done, (panes, step)) in later.enumerate() {
+            let done = run.checkpoints().len() + done;
+            progress(Progress { done, total });
+            if let Some(then) = panes.at(step, measure, &mut dynamics.problems) {
+                dynamics.add_pane(length, step, then, &panes.end);
             }
         }
         progress(Progress { done: total, total });
         dynamics
+    }
+
+    /// The layers at a step against those at the end.
+    fn add_pane(&mut self, length: Length, step: usize, then: Layers, end: &Layers) {
+        match Grid::of(&then.prepared, &end.prepared, Wanted::Values, |_| ()) {
+            Ok(grid) => self.panes.push(Pane {
+                step,
+                fraction: length.progress(step),
+                values: grid.values(),
+                chance: grid_chance(&grid),
+                rows: then.names,
+                columns: end.names.clone(),
+            }),
+            Err(error) => self.problems.push(error.to_string()),
+        }
+    }
+}
+
+/// What chance gives in place of each value of a grid, `[row][column]`, for a
+/// [`Heatmap`](frostline_report::Heatmap); none where a pair has no value.
+pub fn grid_chance(grid: &Grid) -> Vec<Vec<Option<ByChance>>> {
+    let by_chance = |cell: &Cell| cell.similarity.as_ref().map(by_chance);
+    let row = |cells: &Vec<Cell>| cells.iter().map(by_chance).collect();
+    grid.cells.iter().map(row).collect()
+}
+
+/// The activations of one probe over a training.
+struct Recorded<'a> {
+    /// Up to the last that can be read.
+    steps: Vec<usize>,
+    end: Layers,
+    read: &'a dyn Fn(usize) -> Result<Activations, frostline_activations::Error>,
+}
+
+impl<'a> Recorded<'a> {
+    /// What was recorded at these steps, the layers at the end prepared; none where nothing can be read.
+    fn ending(
+        steps: &[usize],
+        read: &'a dyn Fn(usize) -> Result<Activations, frostline_activations::Error>,
+        measure: Measure,
+        problems: &mut Vec<String>,
+    ) -> Option<Self> {
+        let mut steps = steps.to_vec();
+        while let Some(&last) = steps.last() {
+            match read(last) {
+                Ok(activations) => {
+                    let end = Layers::of(&activations, measure);
+                    return Some(Recorded { steps, end, read });
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+            steps.pop();
+        }
+        None
+    }
+
+    fn at(&self, step: usize, measure: Measure, problems: &mut Vec<String>) -> Option<Layers> {
+        match (self.read)(step) {
+            Ok(activations) => Some(Layers::of(&activations, measure)),
+            Err(error) => {
+                problems.push(error.to_string());
+                None
+            }
+        }
     }
 }
 

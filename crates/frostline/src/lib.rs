@@ -50,7 +50,7 @@ pub use class_sensitivity::ClassSensitivity;
 pub use compress::{LowRankConv2d, LowRankLinear};
 pub use convergence::ConvergenceOrder;
 pub use cross_model::{CrossModel, InCommon};
-pub use dynamics::{Dynamics, Progress};
+pub use dynamics::{Dynamics, Progress, grid_chance};
 pub use error::Error;
 pub use frostline_activations as activations;
 pub use frostline_freeze as freeze;

@@ -30,7 +30,8 @@ pub fn compared<'a>(
     mut progress: impl FnMut(Progress),
 ) -> Result<Page<'a>, Error> {
     let first = runs.first().ok_or(Error::NoRuns)?;
-    let total = runs.iter().map(|run| run.checkpoints().len()).sum();
+    let files = |run: &Run| run.checkpoints().len() + run.pane_steps().len();
+    let total = runs.iter().map(files).sum();
     let mut before = 0;
     let mut notices = Vec::new();
     let mut pictures = Vec::new();
@@ -42,7 +43,7 @@ pub fn compared<'a>(
                 total,
             });
         });
-        before += run.checkpoints().len();
+        before += files(run);
         notices.extend(dynamics.problems);
         pictures.push(RunPictures {
             run,

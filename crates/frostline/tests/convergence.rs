@@ -7,6 +7,7 @@ fn curve(points: &[(usize, f64)]) -> LayerCurve {
     LayerCurve {
         layer: "layer".into(),
         points: points.to_vec(),
+        chance: vec![],
     }
 }
 

@@ -33,8 +33,14 @@ fn every_cell_is_the_dft_cca_of_its_layers() {
         assert_eq!(cell.frequencies, expected.frequencies);
         assert_eq!(cell.warnings, expected.warnings);
         assert_eq!(found.values()[row][0], Some(cell.mean));
+        let by = found.chance()[row][0].unwrap();
+        assert_eq!((by.samples, by.level), (80, expected.chance.mean_rho));
+        assert_eq!(by.directions, expected.rank[0].max(expected.rank[1]));
     }
     assert!(found.values()[0][0].unwrap() > 2.0 * found.values()[1][0].unwrap());
+    // Layers that share nothing are where chance has them.
+    let unrelated = found.chance()[1][0].unwrap().corrected.unwrap();
+    assert!(unrelated.abs() < 0.1, "{unrelated}");
 }
 
 #[test]

@@ -65,6 +65,7 @@ impl Arguments {
             epochs: self.epochs as usize,
             seed: self.seed,
             checks: self.training.checks(),
+            pictured: true,
         });
         jobs.collect()
     }

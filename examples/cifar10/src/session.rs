@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) epochs: usize,
     pub(crate) seed: u64,
     pub(crate) checks: Option<usize>,
+    /// Whether its panes have a larger probe of their own.
+    pub(crate) pictured: bool,
 }
 
 impl Job {

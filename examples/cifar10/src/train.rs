@@ -37,6 +37,9 @@ pub struct Settings {
     pub cache: Option<u64>,
     /// Test images that the probe asks at every check.
     pub probe: usize,
+    /// Test images on which the network is evaluated for the panes alone, a few times in a training; none for those of
+    /// the checks.
+    pub panes: Option<usize>,
     /// Test images behind the accuracy after each epoch; all of them at the end.
     pub tested: usize,
     /// Checks after that of step 0, evenly over the training; none for as many as the library does by itself.
@@ -78,21 +81,24 @@ pub fn train<N: Net + 'static>(
     let device = net.devices()[0].clone().autodiff();
     let length = Length::epochs(settings.epochs, images.len().div_ceil(settings.batch));
     let tested = unseen.balanced(settings.tested, 0);
-    let probe = Probe::new(
-        batches(&unseen.balanced(settings.probe, 0), &device),
-        N::logits,
-    );
+    let probe = |samples| {
+        let images = unseen.balanced(samples, 0);
+        Probe::new(batches(&images, &device), N::logits)
+    };
     let layers = net.layers()?;
     let mut trainer = Trainer::new(settings.learning_rate, length.steps, &device);
     if let PolicyConfig::Cubic(cubic) = policy {
         trainer.schedule = cubic.schedule(&layers, settings.learning_rate, length)?;
     }
-    let mut freezing = FreezeTraining::new(layers, probe, policy.init()?, length)
+    let mut freezing = FreezeTraining::new(layers, probe(settings.probe), policy.init()?, length)
         .forward_flops(net.forward_flops())
         .describe(describe)
         .in_folder(folder)?;
     if let Some(checks) = settings.checks {
         freezing = freezing.checking(evenly(checks));
+    }
+    if let Some(samples) = settings.panes {
+        freezing = freezing.panes_probe(probe(samples));
     }
     if let Some(bytes) = settings.cache {
         freezing = freezing.caching(match is_host(&device) {

@@ -87,6 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         rows: ("residual net".into(), found.rows.clone()),
         columns: ("convnet of the paper".into(), found.columns.clone()),
         values: values.clone(),
+        chance: found.chance(),
     };
     experiment.picture("cross_model", heatmap(&picture))?;
     let numbers = json!({

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use frostline::activations::{Activations, ArrayArchive};
+use frostline::activations::{Activations, ArrayArchive, Run};
 use frostline::report::escaped;
 use frostline::svcca::{Error, Prepared};
 use indicatif::ProgressBar;
@@ -28,6 +28,31 @@ enum Content {
     File(ArrayArchive),
 }
 
+/// Which of a run's probes the layers are of.
+#[derive(Clone, Copy)]
+pub(super) enum Probe {
+    OfChecks,
+    OfPanes,
+}
+
+impl Probe {
+    /// The probe of the panes where both are runs that evaluated it in the same layout at their steps, since it has
+    /// more samples; else that of the checks.
+    pub(super) fn of(a: &Path, b: &Path, steps: [Option<usize>; 2]) -> Probe {
+        // What can't be read is an error when it is read for good.
+        let pane = |path: &Path, step: Option<usize>| {
+            let run = Run::open(path).ok().filter(|_| path.is_dir())?;
+            let step = step.or(run.checkpoints().last().copied())?;
+            let evaluated = run.pane_steps().contains(&step);
+            run.info.panes_probe.filter(|_| evaluated)
+        };
+        match (pane(a, steps[0]), pane(b, steps[1])) {
+            (Some(a), Some(b)) if a.layout == b.layout => Probe::OfPanes,
+            _ => Probe::OfChecks,
+        }
+    }
+}
+
 /// Layers that are ready to be compared.
 pub(super) struct Layers {
     pub(super) names: Vec<String>,
@@ -37,9 +62,9 @@ pub(super) struct Layers {
 }
 
 impl Source {
-    pub(super) fn open(path: &Path, step: Option<usize>) -> Result<Source, Failure> {
+    pub(super) fn open(path: &Path, step: Option<usize>, probe: Probe) -> Result<Source, Failure> {
         if path.is_dir() {
-            return Source::of_run(path, step);
+            return Source::of_run(path, step, probe);
         }
         if step.is_some() {
             return Err(Failure::Usage(format!(
@@ -57,7 +82,7 @@ impl Source {
         })
     }
 
-    fn of_run(path: &Path, step: Option<usize>) -> Result<Source, Failure> {
+    fn of_run(path: &Path, step: Option<usize>, probe: Probe) -> Result<Source, Failure> {
         let run = runs::open(path, "grid")?;
         run.problems.iter().for_each(out::warn);
         let checkpoints = run.checkpoints();
@@ -75,7 +100,10 @@ impl Source {
                 Failure::Data(format!("{} has no checkpoints to compare", path.display()))
             })?,
         };
-        let activations = run.activations(step, &Device::flex())?;
+        let activations = match probe {
+            Probe::OfChecks => run.activations(step, &Device::flex())?,
+            Probe::OfPanes => run.pane_activations(step, &Device::flex())?,
+        };
         Ok(Source {
             path: path.to_path_buf(),
             names: activations.names().map(str::to_string).collect(),

@@ -36,6 +36,7 @@ pub(crate) fn begin(folder: &Path, name: &str, freeze: bool) -> Growing {
             layout: Layout::default(),
             inputs: None,
         },
+        panes_probe: None,
         policy: if freeze { "linear(0, 1)" } else { "never" }.to_string(),
         measure: Measure::default().to_string(),
         seed: Some(1),

@@ -1,12 +1,20 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use frostline_activations::{Activations, Check, ProbeInfo, Run, Status};
+use frostline_activations::{Activations, ByChance, Check, ProbeInfo, Run, Status};
 use frostline_svcca::{Prepared, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
-use crate::Error;
 use crate::watching::Weights;
+use crate::{Error, by_chance};
+
+/// Each layer against itself at the previous check.
+struct Compared {
+    similarity: Vec<Option<f64>>,
+    chance: Vec<Option<ByChance>>,
+    /// What makes the similarities less believable, with the layer's name.
+    warnings: Vec<String>,
+}
 
 /// Looking at the model when it is time.
 impl<M: Module> FreezeTraining<M> {
@@ -35,7 +43,11 @@ impl<M: Module> FreezeTraining<M> {
             && let Ok(begun) = Run::open(path)
         {
             self.probe.keep_to(begun.info.probe.layout);
+            if let (Some(panes), Some(begun)) = (&self.panes, &begun.info.panes_probe) {
+                panes.probe.keep_to(begun.layout);
+            }
         }
+        self.settle_panes(model)?;
         let activations = self.probe.activations(model)?;
         let fired: Vec<&str> = activations.names().collect();
         if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
@@ -118,7 +130,11 @@ impl<M: Module> FreezeTraining<M> {
         step: usize,
     ) -> Result<usize, Error> {
         let frozen = self.frozen();
-        let (similarity, mut warnings) = self.compare(&activations, frozen, step)?;
+        let Compared {
+            similarity,
+            chance,
+            mut warnings,
+        } = self.compare(&activations, frozen, step)?;
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());
@@ -146,6 +162,7 @@ impl<M: Module> FreezeTraining<M> {
             loss: told.loss.value(),
             accuracy: told.accuracy,
             similarity,
+            chance,
             gradients,
             weight_change,
             frozen,
@@ -173,7 +190,8 @@ impl<M: Module> FreezeTraining<M> {
         Ok(now_frozen)
     }
 
-    /// The similarity of each layer to itself at the previous check, and what makes it less believable.
+    /// The similarity of each layer to itself at the previous check, what chance gives in its place, and what makes it
+    /// less believable.
     /// Frozen layers are not measured: theirs is 1.
     ///
     /// Not being comparable is no reason to end a training: such a layer never counts as converged, and
@@ -183,9 +201,12 @@ impl<M: Module> FreezeTraining<M> {
         activations: &Activations,
         frozen: usize,
         step: usize,
-    ) -> Result<(Vec<Option<f64>>, Vec<String>), Error> {
-        let mut similarity = vec![Some(1.0); frozen];
-        let mut warnings = Vec::new();
+    ) -> Result<Compared, Error> {
+        let mut found = Compared {
+            similarity: vec![Some(1.0); frozen],
+            chance: vec![None; frozen],
+            warnings: Vec::new(),
+        };
         let names: Vec<String> = self.layers.names().map(str::to_string).collect();
         for (layer, name) in names.iter().enumerate().skip(frozen) {
             let prepared = self.prepared(activations, name, step)?;
@@ -200,20 +221,30 @@ impl<M: Module> FreezeTraining<M> {
             let before = format!("{name} at the check before");
             match &compared {
                 None => {}
-                Some(Ok(compared)) => warnings.extend(compared.warnings.iter().map(|warning| {
-                    let told = warning.named(&before, name);
-                    match warning.side() {
-                        Some(_) => told,
-                        None => format!("{name}: {told}"),
-                    }
-                })),
+                Some(Ok(compared)) => {
+                    found
+                        .warnings
+                        .extend(compared.warnings.iter().map(|warning| {
+                            let told = warning.named(&before, name);
+                            match warning.side() {
+                                Some(_) => told,
+                                None => format!("{name}: {told}"),
+                            }
+                        }))
+                }
                 Some(Err(error)) => {
-                    warnings.push(format!("{name}: {}", error.named(&before, name)));
+                    found
+                        .warnings
+                        .push(format!("{name}: {}", error.named(&before, name)));
                 }
             }
-            similarity.push(compared.and_then(Result::ok).map(|compared| compared.value));
+            let compared = compared.and_then(Result::ok);
+            found.chance.push(compared.as_ref().map(by_chance));
+            found
+                .similarity
+                .push(compared.map(|compared| compared.value));
         }
-        Ok((similarity, warnings))
+        Ok(found)
     }
 
     /// What is kept of a layer for the next check, or why nothing is. The outer error ends the training: an

@@ -73,6 +73,42 @@ fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
 }
 
 #[test]
+fn a_run_goes_on_with_the_probe_of_its_panes_and_not_with_another() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("run");
+    let panes_probe = || Probe::new(vec![samples(200, 5, &Device::flex())], Net::forward);
+    let net = Net::new(6);
+    let mut first = freezing(&net, Never)
+        .panes_probe(panes_probe())
+        .going_on_in(&path);
+    let mut optimizer = optimizer();
+    first.start(&net).unwrap();
+    let net = train_to(17, net, &mut first, 0, &mut optimizer);
+    first.note_saved(&net, 17).unwrap();
+    let saved = net.clone().into_record().into_bytes().unwrap();
+    train_to(33, net, &mut first, 17, &mut optimizer);
+    drop(first);
+
+    let loaded = || Net::new(1).load_record(ModuleRecord::from_bytes(saved.clone()).unwrap());
+    let net = loaded();
+    let mut other = freezing(&net, Never).going_on_in(&path);
+    let error = other.resume(net).unwrap_err().to_string();
+    assert!(error.contains("probe of the panes"), "{error}");
+
+    let net = loaded();
+    let mut second = freezing(&net, Never)
+        .panes_probe(panes_probe())
+        .going_on_in(&path);
+    let (net, step) = second.resume(net).unwrap().unwrap();
+    // What the abandoned steps left is of another training: step 30 is not shown until it is done again.
+    assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14]);
+    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    let outcome = second.finish(Status::Finished, STEPS, None).unwrap();
+    assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14, 30, 40]);
+    assert_eq!(outcome.ledger.unwrap().panes.evaluations, 4);
+}
+
+#[test]
 fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
     let temp = tempfile::tempdir().unwrap();
     let net = Net::new(6);

@@ -72,6 +72,100 @@ fn layers_freeze_when_the_policy_says_and_then_stand_still() {
 }
 
 #[test]
+fn a_check_has_what_chance_gives_in_place_of_each_similarity() {
+    let net = Net::new(3);
+    let mut freezing = freezing(&net, Linear::default());
+    run(net, &mut freezing);
+    let checks = freezing.history().checks();
+    assert_eq!(checks[0].chance, [None; 4], "nothing was compared");
+    let mut frozen_before = 0;
+    for check in &checks[1..] {
+        for (layer, by) in check.chance.iter().enumerate() {
+            if layer < frozen_before {
+                assert_eq!(*by, None, "a frozen layer is not measured");
+                continue;
+            }
+            let by = by.expect("SVCCA has a chance level");
+            assert_eq!(by.samples, 120);
+            assert!((1..=8).contains(&by.directions), "{by:?}");
+            assert!(
+                by.level > 0.0 && by.level <= by.upper && by.upper < 1.0,
+                "{by:?}"
+            );
+        }
+        frozen_before = check.frozen;
+    }
+    // What is shown again without its past has nothing to judge by.
+    assert_eq!(freezing.history().since(3).checks()[0].chance, [None; 4]);
+}
+
+/// The probe of the panes: 300 samples.
+fn panes_probe() -> Probe<Net> {
+    Probe::new(vec![samples(300, 5, &Device::flex())], Net::forward)
+}
+
+#[test]
+fn the_panes_have_a_probe_of_their_own_that_is_evaluated_a_few_times() {
+    let temp = tempfile::tempdir().unwrap();
+    let net = Net::new(3);
+    let mut freezing = freezing(&net, Never)
+        .panes_probe(panes_probe())
+        .in_folder(temp.path().join("run"))
+        .unwrap();
+    run(net, &mut freezing);
+    let outcome = freezing.finish(Status::Finished, STEPS, None).unwrap();
+
+    let run = Run::open(temp.path().join("run")).unwrap();
+    // 0, 35, 75 and 100 % of 40 steps, whatever the checks' schedule is.
+    assert_eq!(run.pane_steps(), [0, 14, 30, 40]);
+    assert_eq!(
+        run.info.panes_probe.as_ref().unwrap().steps,
+        [0, 14, 30, 40]
+    );
+    assert_eq!(run.info.probe.samples, 120);
+    let steps: Vec<usize> = run.history.iter().map(|check| check.step).collect();
+    assert_eq!(steps, [0, 5, 10, 15, 20, 25, 30, 35, 40]);
+    let rows = |activations: frostline_activations::Activations| {
+        activations.view("head").unwrap().dims()[0]
+    };
+    assert_eq!(
+        rows(run.pane_activations(14, &Device::flex()).unwrap()),
+        300
+    );
+    assert_eq!(rows(run.activations(30, &Device::flex()).unwrap()), 120);
+
+    // Its cost is apart from that of the checks.
+    let ledger = outcome.ledger.unwrap();
+    assert_eq!((ledger.panes.evaluations, ledger.panes.samples), (4, 1200));
+    assert!(ledger.panes.seconds > 0.0);
+    let a_sample = ledger.panes.flops / 1200.0;
+    assert!(a_sample > 0.0);
+    assert_eq!(ledger.measuring_flops, 9.0 * 120.0 * a_sample);
+}
+
+#[test]
+fn the_moments_of_the_panes_can_be_chosen_and_nothing_is_kept_without_a_folder() {
+    let temp = tempfile::tempdir().unwrap();
+    let every_tenth = || CheckpointSchedule::EverySteps(10);
+    let net = Net::new(3);
+    let mut kept = freezing(&net, Never)
+        .panes_probe(panes_probe())
+        .panes_at(every_tenth())
+        .in_folder(temp.path().join("run"))
+        .unwrap();
+    run(net.clone(), &mut kept);
+    let folder = Run::open(temp.path().join("run")).unwrap();
+    assert_eq!(folder.pane_steps(), [0, 10, 20, 30, 40]);
+
+    let mut not_kept = freezing(&net, Never)
+        .panes_probe(panes_probe())
+        .panes_at(every_tenth());
+    run(net, &mut not_kept);
+    let outcome = not_kept.finish(Status::Finished, STEPS, None).unwrap();
+    assert_eq!(outcome.ledger.unwrap().panes.evaluations, 0);
+}
+
+#[test]
 fn the_last_layer_never_freezes_and_what_is_frozen_stays_so() {
     /// Everything at step 10, nothing later.
     struct Fickle;

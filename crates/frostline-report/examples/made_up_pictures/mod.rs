@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use frostline_activations::ByChance;
 use frostline_report::{
     ByDepth, DepthCurve, Heatmap, Strip, Strips, TradeOff, TradeOffLine, TradeOffPoint, by_depth,
     heatmap, strips, trade_off,
@@ -163,6 +164,19 @@ fn cross_model(rows: usize, columns: usize) -> Heatmap {
         });
         of_row.collect()
     });
+    let chance = |row: usize| {
+        let of_row = (0..columns).map(|column| {
+            let (level, value) = (0.15 + 0.012 * row as f64, value(row, column));
+            Some(ByChance {
+                samples: 1000,
+                directions: 20 + 4 * row,
+                level,
+                upper: level + 0.02,
+                corrected: Some((value - level) / (1.0 - level)),
+            })
+        });
+        of_row.collect()
+    };
     Heatmap {
         title: "Two kinds of network".into(),
         measure: "DFT-CCA, mean over frequencies".into(),
@@ -177,6 +191,7 @@ fn cross_model(rows: usize, columns: usize) -> Heatmap {
             (0..columns).map(|i| format!("conv{i}")).collect(),
         ),
         values: values.collect(),
+        chance: (0..rows).map(chance).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages of made-up runs.
 
-use frostline_activations::Run;
+use frostline_activations::{ByChance, Run};
 use frostline_report::{LayerCurve, Page, Pane, RunPictures};
 
 use crate::svg_text::assert_legible;
@@ -12,6 +12,7 @@ pub(crate) fn pane(layers: &[String], value: Option<f64>) -> Pane {
         rows: layers.to_vec(),
         columns: layers.to_vec(),
         values: vec![vec![value; layers.len()]; layers.len()],
+        chance: vec![],
     }
 }
 
@@ -20,6 +21,7 @@ pub(crate) fn pictures(run: &Run) -> RunPictures<'_> {
     let to_end = layers.iter().map(|layer| LayerCurve {
         layer: layer.clone(),
         points: vec![(0, 0.3), (50, 0.8), (100, 1.0)],
+        chance: vec![],
     });
     RunPictures {
         run,
@@ -54,3 +56,13 @@ fn assert_only_finite_numbers(html: &str) {
         }
     }
 }
+
+/// What chance gives to 250 samples of 50 directions, about.
+#[allow(dead_code, reason = "not every file of tests needs it")]
+pub(crate) const CHANCE: ByChance = ByChance {
+    samples: 250,
+    directions: 50,
+    level: 0.4,
+    upper: 0.45,
+    corrected: Some(0.1),
+};

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use frostline_activations::{
-    Check, LayerFlops, Layout, Ledger, Length, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Status,
-    StepTime, Versions,
+    Check, LayerFlops, Layout, Ledger, Length, Outcome, PanesCost, ProbeInfo, Run, RunFolder,
+    RunInfo, Status, StepTime, Versions,
 };
 
 /// A run of 100 steps as read back from its folder.
@@ -24,6 +24,7 @@ pub(crate) fn run(
             layout: Layout::ChannelMeans,
             inputs: None,
         },
+        panes_probe: None,
         policy: "Converged".into(),
         measure: "SVCCA".into(),
         seed: Some(1),
@@ -108,5 +109,6 @@ pub(crate) fn ledger() -> Ledger {
         cache_hits: 80,
         cache_misses: 20,
         caching_seconds: 0.25,
+        panes: PanesCost::default(),
     }
 }

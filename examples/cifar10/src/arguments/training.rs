@@ -76,6 +76,7 @@ impl TrainingArguments {
             augment: self.augment,
             cache: (self.cache > 0).then_some(self.cache << 30),
             probe: PROBE,
+            panes: job.pictured.then_some(PANES),
             tested: 2000,
             checks: job.checks,
         }
@@ -148,6 +149,10 @@ impl TrainingArguments {
 
 /// Test images that every check asks.
 const PROBE: usize = 250;
+
+/// Test images that the panes are measured on: more than ten for each of the 128 directions that a block may keep, so
+/// that chance gives little.
+const PANES: usize = 2000;
 
 fn rate(text: &str) -> Result<f64, String> {
     within(text, "a learning rate in (0, 1]", |rate| {

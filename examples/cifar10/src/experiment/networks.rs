@@ -153,6 +153,7 @@ impl Experiment {
             augment: Augmentation::Shift,
             cache: None,
             probe: self.asked.len(),
+            panes: None,
             tested: self.asked.len().min(1000),
             checks: Some(checks),
         };

@@ -54,6 +54,7 @@ pub(crate) fn arms(arguments: &StudyArguments) -> Result<Vec<Arm>, String> {
                     None => Some(ORDINARY_CHECKS),
                     Some(_) => arguments.training.checks(),
                 },
+                pictured: false,
             },
             policy,
         }
