@@ -42,6 +42,7 @@ fn nasty_run(folder: &Path) {
         measure: nasty(),
         seed: None,
         forward_flops: None,
+        began: None,
         device: nasty(),
         versions: Versions::default(),
         settings: [(nasty(), nasty())].into(),
