@@ -43,6 +43,7 @@ fn nasty_run(folder: &Path) {
         seed: None,
         forward_flops: None,
         began: None,
+        panes_probe: None,
         device: nasty(),
         versions: Versions::default(),
         settings: [(nasty(), nasty())].into(),

@@ -106,7 +106,7 @@ fn a_cell_says_why_it_has_no_value() {
     let found = CrossModel::of(rows, columns, |_| ());
     let why = |row: usize, column: usize| found.cells[row][column].clone().unwrap_err();
     assert!(
-        why(0, 0).contains("wide: 30 samples are too few for 40"),
+        why(0, 0).contains("wide: 30 samples are too few for 29"),
         "{}",
         why(0, 0)
     );
