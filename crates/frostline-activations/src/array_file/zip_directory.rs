@@ -268,7 +268,7 @@ impl<'a> Fields<'a> {
         Ok(bytes
             .iter()
             .rev()
-            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+            .fold(0, |number, &byte| (number << 8) | u64::from(byte)))
     }
 }
 
