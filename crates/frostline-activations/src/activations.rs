@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::maps::Maps;
 use crate::pattern::Pattern;
-use crate::probe::samples::swap_advice;
+use crate::probe::samples::{samples_first, swap_advice};
 use crate::{Axes, Error, LayerShape, Layout, RealTokens};
 
 /// What one layer answered in one forward, detached, on the device where it was computed.
@@ -292,8 +292,10 @@ impl Activations {
                 shape: layer.shape.clone(),
                 batch: String::new(),
                 samples,
-                source_of: format!("as layer `{}` has, {:?}", first.name, first.shape),
-                advice: swap_advice(axis),
+                advice: samples_first(
+                    &format!("as layer `{}` has, {:?}", first.name, first.shape),
+                    &swap_advice(axis),
+                ),
             }),
         }
     }

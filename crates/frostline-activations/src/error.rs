@@ -117,8 +117,7 @@ pub enum Error {
     },
     /// A tap whose first axis is not the samples.
     #[error(
-        "layer `{name}` has shape {shape:?}{batch}, but the number of samples is {samples} ({source_of}); the samples must \
-         be the first axis of every tap{advice}"
+        "layer `{name}` has shape {shape:?}{batch}, but the number of samples is {samples} {advice}"
     )]
     SamplesDiffer {
         /// The layer's name.
@@ -129,9 +128,7 @@ pub enum Error {
         batch: String,
         /// How many samples there are.
         samples: usize,
-        /// How that is known.
-        source_of: String,
-        /// Which axis seems to be the samples, and what to do.
+        /// How that is known, which axis seems to be the samples, and what to do.
         advice: String,
     },
     /// Nothing says how many samples a batch has.

@@ -19,8 +19,8 @@ pub(crate) struct CentredPair {
     pub(crate) row_sums: [f64; 3],
     pub(crate) scales: [f64; 2],
     pub(crate) samples: usize,
-    /// Samples that differ in x or in y.
-    pub(crate) distinct: usize,
+    /// As how many independent samples they are good.
+    pub(crate) independent: usize,
     /// Relative rounding of the sums.
     pub(crate) epsilon: f64,
     /// Unit roundoff of the floats in which the activations are held; 0 where the sums are as precise as they.

@@ -13,8 +13,8 @@ use statrs::function::gamma::ln_gamma;
 /// and an atom at 1 of mass `max(0, (α + β - 1) / α)`. With `a = 1` the law is `Beta(b/2, (n - 1 - b)/2)`, and the mean ρ
 /// is [`Chance::multiple_correlation`].
 ///
-/// The mean of ρ² varies by `v² = 2b(N - a)(N - b) / (a N²(N + 2)(N - 1))` with `N = n - 1` (for a = 1 the variance of the
-/// Beta law), and the mean ρ by about `v mean_rho / (2 mean_rho2)`, since both grow alike when all ρ² do.
+/// The mean of ρ² varies by `v² = 2b(N - a)(N - b) / (a N²(N + 2)(N - 1))` with `N = n - 1`, and the mean ρ by about
+/// `v / (2 mean_rho)`; with `a = 1` by `√(mean_rho2 - mean_rho²)`.
 ///
 /// Source: Wachter 1980, Annals of Statistics 8(5); Muirhead 1982, Aspects of Multivariate Statistical Theory, section 10.6,
 /// for the variance of Pillai's trace.
@@ -69,7 +69,11 @@ impl Chance {
         Chance {
             mean_rho,
             mean_rho2: beta,
-            deviation: deviation_of_mean_square(samples, fewer, more) * mean_rho / (2.0 * beta),
+            deviation: if fewer == 1 {
+                (beta - mean_rho * mean_rho).max(0.0).sqrt()
+            } else {
+                deviation_of_mean_square(samples, fewer, more) / (2.0 * mean_rho)
+            },
             edge: if law.atom > 0.0 { 1.0 } else { law.upper },
             corrected: (mean_rho2_observed - beta) / (1.0 - beta),
         }
@@ -101,11 +105,7 @@ impl Chance {
 /// Standard deviation of the mean ρ² of noise with `fewer ≤ more` dimensions.
 fn deviation_of_mean_square(samples: usize, fewer: usize, more: usize) -> f64 {
     let (n, a, b) = (samples as f64 - 1.0, fewer as f64, more as f64);
-    let variance = if fewer == 1 {
-        2.0 * b * (n - b) / (n * n * (n + 2.0))
-    } else {
-        2.0 * b * (n - a) * (n - b) / (a * n * n * (n + 2.0) * (n - 1.0))
-    };
+    let variance = 2.0 * b * (n - a) * (n - b) / (a * n * n * (n + 2.0) * (n - 1.0));
     variance.max(0.0).sqrt()
 }
 

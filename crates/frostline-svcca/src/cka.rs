@@ -66,7 +66,7 @@ impl Cka {
             let freedom = samples.saturating_sub(1).max(1) as f64;
             (pair.traces[0] * pair.traces[1] / (freedom * norms)).min(1.0)
         };
-        let n = pair.distinct.max(4) as f64;
+        let n = pair.independent.max(4) as f64;
         let deviation = (2.0 / (n * (n - 3.0))).sqrt();
         // The diagonals of the kernels are the same for all orders of the samples.
         let off = |which: usize, norm: f64| {
@@ -75,11 +75,11 @@ impl Cka {
         let varies = (off(0, pair.norms[0]) * off(2, pair.norms[1])).sqrt();
         match bias {
             Bias::Biased => Level {
-                mean: biased(pair.distinct),
+                mean: biased(pair.independent),
                 deviation: deviation * varies,
             },
             Bias::Debiased => Level {
-                mean: biased(pair.distinct) - biased(pair.samples),
+                mean: biased(pair.independent) - biased(pair.samples),
                 deviation,
             },
         }

@@ -63,12 +63,13 @@ impl Pair<'_> {
             whitened, loadings, ..
         } = self.detailed(Cut::All)?;
         let centred = self.centred_with(true)?;
+        let unspecific = self.unspecific()?;
         let mut gathered = Gathered::default();
         for measure in Measure::ALL {
             gathered.add(
                 measure,
                 match measure.cut() {
-                    None => Similarity::of_centred(measure, &centred, self.unspecific()),
+                    None => Similarity::of_centred(measure, &centred, unspecific.clone()),
                     Some(Cut::All) => {
                         let loadings = loadings.each_ref();
                         Similarity::of_whitened(measure, &whitened, Some(loadings))

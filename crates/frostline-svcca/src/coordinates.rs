@@ -35,6 +35,7 @@ impl Coordinates {
             columns: view.coordinates()?,
             profile: Profile::unspecific(
                 view.repeats().clone(),
+                view.shared_inputs(view.centred().map(|(centred, _)| centred))?,
                 view.samples(),
                 view.neurons(),
                 view.constant(),
@@ -73,7 +74,7 @@ impl Coordinates {
             row_sums: [of_a.norm_squared(), of_a.dot(of_b), of_b.norm_squared()],
             scales: [self.scale, other.scale],
             samples: self.profile.samples,
-            distinct: self.profile.repeats.distinct_with(&other.profile.repeats),
+            independent: self.profile.independent_with(&other.profile),
             epsilon: self
                 .precision
                 .sum_epsilon()

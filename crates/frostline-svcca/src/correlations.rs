@@ -34,7 +34,7 @@ pub struct Correlations {
     pub samples: usize,
     /// The cut that was applied to both.
     pub cut: Cut,
-    /// What noise of the kept dimensions would give, in as many samples as differ.
+    /// What noise of the kept dimensions would give, in as many samples as these are good for: see [`View::of_inputs`]; repeated ones count once.
     pub chance: Chance,
     /// What to know before believing the rest.
     pub warnings: Vec<Warning>,
@@ -105,7 +105,7 @@ impl Correlations {
             neurons: [x.neurons, y.neurons],
             samples: x.samples,
             cut: x.cut,
-            chance: Chance::of(whitened.distinct(), kept[0], kept[1], mean_rho2),
+            chance: Chance::of(whitened.independent(), kept[0], kept[1], mean_rho2),
             warnings: warnings(x, y),
         })
     }
@@ -123,11 +123,14 @@ fn coefficients(whitened: &Whitened) -> Result<DVector<f64>, Error> {
 pub(crate) fn warnings(x: &Profile, y: &Profile) -> Vec<Warning> {
     let (samples, dims) = (x.samples, x.kept().max(y.kept()));
     let distinct = x.repeats.distinct_with(&y.repeats);
-    let few = (distinct < 10 * dims).then_some(Warning::FewSamples {
-        samples: distinct,
+    let independent = x.independent_with(y);
+    let few = (independent < 10 * dims).then_some(Warning::FewSamples {
+        samples: independent,
         dims,
     });
-    let repeated = (distinct < samples).then_some(Warning::RepeatedSamples { samples, distinct });
+    // A layer that has no places has the same row for all places of an input.
+    let repeated = (distinct < samples / x.shared.rows)
+        .then_some(Warning::RepeatedSamples { samples, distinct });
     few.into_iter()
         .chain(repeated)
         .chain(x.warnings(Side::X))

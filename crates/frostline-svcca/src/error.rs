@@ -71,6 +71,14 @@ pub enum Error {
         /// The smallest that was kept.
         singular_value: f64,
     },
+    /// Rows that can't be as many of each input.
+    #[error("{samples} samples can't be of {inputs} inputs, as many of each")]
+    NotOfInputs {
+        /// Rows of the view.
+        samples: usize,
+        /// Inputs that they were said to be of.
+        inputs: usize,
+    },
     /// A cut that keeps nothing, or more than there is.
     #[error(
         "cut {cut:?} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"

@@ -117,12 +117,27 @@ impl Measure {
         self,
         activations: impl IntoIterator<Item = &'a Tensor<2>>,
     ) -> Vec<Result<Prepared, Error>> {
+        self.prepare_all_of(activations, None)
+    }
+
+    /// Prepares many views as [`Measure::prepare_all`] does, whose rows are of so many inputs: see [`View::of_inputs`]. Rows
+    /// that can't be as many of each count as independent.
+    pub fn prepare_all_of<'a>(
+        self,
+        activations: impl IntoIterator<Item = &'a Tensor<2>>,
+        inputs: Option<usize>,
+    ) -> Vec<Result<Prepared, Error>> {
         let mut activations = activations.into_iter().peekable();
         let mut prepared = Vec::new();
         while activations.peek().is_some() {
             let few = activations.by_ref().take(2 * rayon::current_num_threads());
             let multiplied = few.map(|activations| {
-                let view = View::single(activations)?;
+                let mut view = View::single(activations)?;
+                if let Some(inputs) = inputs
+                    .filter(|inputs| *inputs > 0 && activations.dims()[0].is_multiple_of(*inputs))
+                {
+                    view = view.of_inputs(inputs)?;
+                }
                 view.multiply(self.cut())?;
                 Ok(view)
             });

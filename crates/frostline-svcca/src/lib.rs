@@ -63,6 +63,7 @@ mod pwcca;
 mod range_finder;
 mod regression;
 mod repeats;
+mod shared_inputs;
 mod similarity;
 mod split_mix;
 mod view;

@@ -13,6 +13,7 @@ use crate::{
     products::{self, on_host, read, upload},
     profile::{Profile, Rank},
     repeats::Repeats,
+    shared_inputs::SharedInputs,
     view::rounding_along,
     whitened::Whitened,
 };
@@ -396,7 +397,7 @@ impl PairMoments {
             row_sums: squared_norms,
             scales: [moments.scale[x], moments.scale[y]],
             samples,
-            distinct: samples,
+            independent: samples,
             epsilon: if moments.epsilon > f64::EPSILON {
                 Precision::F32.sum_epsilon()
             } else {
@@ -556,6 +557,7 @@ impl SideMoments {
             },
             margin: cut.margin(self.eigen()?.0),
             repeats: Arc::new(Repeats::none(self.samples)),
+            shared: SharedInputs::NONE,
             singular_values: self.kept(cut)?.0 * self.scale,
         })
     }

@@ -26,7 +26,7 @@ pub(crate) fn of_noise(pair: &CentredPair) -> Result<Level, Error> {
             deviation: 0.0,
         });
     }
-    let freedom = pair.distinct.saturating_sub(1).max(1) as f64;
+    let freedom = pair.independent.saturating_sub(1).max(1) as f64;
     let draws = match fewer {
         1..=8 => 64,
         9..=32 => 8,
@@ -45,7 +45,7 @@ pub(crate) fn of_noise(pair: &CentredPair) -> Result<Level, Error> {
     }
     let count = draws as f64;
     if crowded {
-        let level = Chance::of(pair.distinct, x.len(), y.len(), 0.0);
+        let level = Chance::of(pair.independent, x.len(), y.len(), 0.0);
         let ratio = level.mean_rho * fewer as f64 * count / plain;
         sums.iter_mut().for_each(|sum| *sum *= ratio);
     }

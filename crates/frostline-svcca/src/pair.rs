@@ -12,6 +12,7 @@ use crate::{
     products::on_host,
     profile::Profile,
     repeats::Repeats,
+    shared_inputs::SharedInputs,
     whitened::{Whitened, same_samples},
 };
 
@@ -176,7 +177,7 @@ impl<'a> Pair<'a> {
         measure.check()?;
         let Some(cut) = measure.cut() else {
             let pair = self.centred_with(measure.decomposes())?;
-            return Similarity::of_centred(measure, &pair, self.unspecific());
+            return Similarity::of_centred(measure, &pair, self.unspecific()?);
         };
         if measure.is_weighted() {
             let detailed = self.detailed(cut)?;
@@ -187,10 +188,22 @@ impl<'a> Pair<'a> {
     }
 
     /// Of measures that whiten nothing.
-    pub(crate) fn unspecific(&self) -> [Profile; 2] {
+    pub(crate) fn unspecific(&self) -> Result<[Profile; 2], Error> {
         let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
-        let repeats = self.repeats();
-        [0, 1].map(|i| Profile::unspecific(repeats[i].clone(), samples, neurons[i], constant[i]))
+        let (repeats, shared) = (self.repeats(), self.shared_inputs()?);
+        Ok([0, 1].map(|i| {
+            let repeats = repeats[i].clone();
+            Profile::unspecific(repeats, shared[i], samples, neurons[i], constant[i])
+        }))
+    }
+
+    /// How alike the samples of one input are in x and in y. Moments don't know.
+    fn shared_inputs(&self) -> Result<[SharedInputs; 2], Error> {
+        let of = |view: &View| view.shared_inputs(view.centred().map(|(centred, _)| centred));
+        match &self.source {
+            Source::Views(x, y) => Ok([of(x)?, of(y)?]),
+            Source::Moments(_) => Ok([SharedInputs::NONE; 2]),
+        }
     }
 
     /// Neurons that never vary, of x and y.

@@ -88,6 +88,11 @@ impl Prepared {
         self.measure
     }
 
+    /// Whether any neuron of the view varies, beyond rounding.
+    pub fn varies(&self) -> bool {
+        self.columns().is_some()
+    }
+
     /// Samples of the view.
     pub fn samples(&self) -> usize {
         self.profile().samples

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use nalgebra::DVector;
 
-use crate::{Cut, Side, Warning, repeats::Repeats};
+use crate::{Cut, Side, Warning, repeats::Repeats, shared_inputs::SharedInputs};
 
 /// What is known of one side of a comparison besides the numbers of its samples.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Profile {
     /// Neurons that never vary.
     pub(crate) constant: usize,
     pub(crate) repeats: Arc<Repeats>,
+    pub(crate) shared: SharedInputs,
     pub(crate) rank: Rank,
     /// The kept ones, in descending order.
     pub(crate) singular_values: DVector<f64>,
@@ -46,6 +47,7 @@ impl Profile {
     /// Of a measure that whitens nothing and so finds no rank.
     pub(crate) fn unspecific(
         repeats: Arc<Repeats>,
+        shared: SharedInputs,
         samples: usize,
         neurons: usize,
         constant: usize,
@@ -56,6 +58,7 @@ impl Profile {
             neurons,
             constant,
             repeats,
+            shared,
             rank: Rank::AtLeast((neurons - constant).min(samples.saturating_sub(1))),
             singular_values: DVector::zeros(0),
             margin: None,
@@ -64,6 +67,13 @@ impl Profile {
 
     pub(crate) fn kept(&self) -> usize {
         self.singular_values.len()
+    }
+
+    /// As how many independent samples those of both sides are good: samples that repeat count once, and those of one input
+    /// less than those of as many inputs.
+    pub(crate) fn independent_with(&self, other: &Profile) -> usize {
+        let distinct = self.repeats.distinct_with(&other.repeats);
+        distinct.min(self.shared.independent_with(other.shared, self.samples))
     }
 
     /// Directions that were compared: those kept, or of a measure that keeps none in particular the neurons that vary.

@@ -51,7 +51,7 @@ impl R2 {
         let y_from_x: f64 = along_y.map(|(c, share)| c.norm_squared() * share).sum();
         let x_from_y: f64 = along_x.map(|(c, share)| c.norm_squared() * share).sum();
         let samples = x.samples;
-        let noise = whitened.distinct().saturating_sub(1) as f64;
+        let noise = whitened.independent().saturating_sub(1) as f64;
         let chance = |by: &Profile| (by.kept() as f64 / noise.max(1.0)).min(1.0);
         let deviation = |by: &Profile, shares: &DVector<f64>| {
             let k = by.kept() as f64;

@@ -18,7 +18,8 @@ pub struct Similarity {
     pub value: f64,
     /// Directions kept of x and y where the measure whitens, else neurons that vary.
     pub kept: [usize; 2],
-    /// Samples of each layer.
+    /// As many independent samples as those of the layers are good for: repeated ones count once, and several of one input
+    /// less than those of as many inputs (see [`View::of_inputs`](crate::View::of_inputs)).
     pub samples: usize,
     /// What unrelated layers of these samples and directions give in the mean: see [`crate::Chance`] for canonical
     /// correlations, and the other measures for theirs. 1 where any layers give 1.
@@ -54,7 +55,7 @@ impl Similarity {
             measure,
             value,
             kept: [x, y].map(|side| side.compared()),
-            samples: x.samples,
+            samples: x.independent_with(y),
             chance,
             chance_upper: (level.mean + 2.0 * level.deviation).min(most),
             corrected: (most.is_finite() && chance < most).then_some(corrected),

@@ -12,6 +12,7 @@ use crate::{
     profile::{Profile, Rank},
     range_finder,
     repeats::Repeats,
+    shared_inputs::SharedInputs,
 };
 
 /// A layer's activations made ready for comparison: checked and centred; decomposed when something
@@ -32,6 +33,8 @@ pub struct View {
     /// Of each varying neuron, what rounding can have made of its values: see [`Centred`].
     rounding: DVector<f64>,
     repeats: Arc<Repeats>,
+    /// Samples in a row that are of one input.
+    rows_of_input: usize,
     product: OnceLock<DMatrix<f64>>,
     eigen: OnceLock<Eigen>,
     exact: OnceLock<Exact>,
@@ -82,6 +85,31 @@ impl View {
         let activations = activations.clone().without_autodiff();
         let precision = Precision::single(&activations.device());
         View::with_precision(activations, precision)
+    }
+
+    /// Says that the rows are of so many inputs, as many of each and those of one together: places of a map or tokens of a
+    /// sentence as samples.
+    ///
+    /// Such rows are not independent, so unrelated layers correlate more than the number of rows tells. The chance level of a
+    /// value is then that of fewer samples.
+    ///
+    /// # Formula
+    /// `n / (1 + (a_x - 1)(a_y - 1) / (m - 1))` samples of n rows, m of each input: `a = Σ_g ‖Σ_{i in g} q_i‖² / Σ_i ‖q_i‖²` over the
+    /// inputs g, q_i the rows of the kept directions; 1 where rows of an input have nothing in common, m where they are equal.
+    ///
+    /// Source: Kish 1965, Survey Sampling, for the design effect of clusters.
+    ///
+    /// # Errors
+    /// [`Error::NotOfInputs`] where the rows are no multiple of the inputs.
+    pub fn of_inputs(mut self, inputs: usize) -> Result<View, Error> {
+        if inputs == 0 || !self.samples.is_multiple_of(inputs) {
+            return Err(Error::NotOfInputs {
+                samples: self.samples,
+                inputs,
+            });
+        }
+        self.rows_of_input = self.samples / inputs;
+        Ok(self)
     }
 
     /// Samples, the rows.
@@ -169,7 +197,7 @@ impl View {
     pub fn basis(&self, cut: Cut) -> Result<Basis, Error> {
         cut.check()?;
         let Some(centred) = &self.centred else {
-            return Ok(self.to_basis(cut, None, DVector::zeros(0), Rank::Exactly(0), None));
+            return self.to_basis(cut, None, DVector::zeros(0), Rank::Exactly(0), None);
         };
         if let Cut::Variance(share) = cut
             && self.eigen.get().is_none()
@@ -177,7 +205,7 @@ impl View {
         {
             let seen = Rank::AtLeast(found.seen);
             let (directions, values) = (Some(found.directions), found.singular_values);
-            return Ok(self.to_basis(cut, directions, values, seen, Some(found.margin)));
+            return self.to_basis(cut, directions, values, seen, Some(found.margin));
         }
         let eigen = self.eigen()?;
         let values = &eigen.singular_values;
@@ -199,7 +227,7 @@ impl View {
             clear if clear == self.most() => Rank::Exactly(clear),
             clear => Rank::AtLeast(clear),
         };
-        Ok(self.to_basis(cut, Some(directions), values, rank, margin))
+        self.to_basis(cut, Some(directions), values, rank, margin)
     }
 
     pub(crate) fn with_precision(
@@ -235,6 +263,7 @@ impl View {
             precision,
             rounding: DVector::from_vec(rounding),
             repeats: Arc::new(repeats),
+            rows_of_input: 1,
             product: OnceLock::new(),
             eigen: OnceLock::new(),
             exact: OnceLock::new(),
@@ -321,6 +350,11 @@ impl View {
 
     pub(crate) fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// How alike the samples of one input are in these columns.
+    pub(crate) fn shared_inputs(&self, columns: Option<&Tensor<2>>) -> Result<SharedInputs, Error> {
+        SharedInputs::of(columns, self.rows_of_input)
     }
 
     pub(crate) fn repeats(&self) -> &Arc<Repeats> {
@@ -447,7 +481,7 @@ impl View {
         });
         let values = real_values.rows(0, kept).into_owned();
         let margin = cut.margin(real_values);
-        Ok(self.to_basis(cut, directions, values, Rank::Exactly(rank), margin))
+        self.to_basis(cut, directions, values, Rank::Exactly(rank), margin)
     }
 
     /// The leading `kept` directions, from the eigenvectors.
@@ -480,20 +514,21 @@ impl View {
         singular_values: DVector<f64>,
         rank: Rank,
         margin: Option<f64>,
-    ) -> Basis {
-        Basis {
-            directions,
+    ) -> Result<Basis, Error> {
+        Ok(Basis {
             profile: Profile {
                 cut,
                 samples: self.samples,
                 neurons: self.neurons,
                 constant: self.constant(),
                 repeats: self.repeats.clone(),
+                shared: self.shared_inputs(directions.as_ref())?,
                 rank,
                 singular_values: singular_values * self.scale,
                 margin,
             },
-        }
+            directions,
+        })
     }
 }
 

@@ -28,7 +28,8 @@ impl fmt::Display for Side {
 pub enum Warning {
     /// Fewer than ten samples a dimension: noise alone correlates visibly, see [`crate::Chance`].
     FewSamples {
-        /// Samples that differ in at least one of the views.
+        /// As many independent samples as those of the views are good for: repeated ones count once, and those of one input less
+        /// than those of as many inputs.
         samples: usize,
         /// Kept directions, the larger of the two views'.
         dims: usize,

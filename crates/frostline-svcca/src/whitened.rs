@@ -21,10 +21,10 @@ impl Whitened {
         enough_samples(x.samples, x.kept().max(y.kept()))
     }
 
-    /// Samples that differ in x or in y.
-    pub(crate) fn distinct(&self) -> usize {
+    /// As how many independent samples they are good.
+    pub(crate) fn independent(&self) -> usize {
         let [x, y] = &self.profiles;
-        x.repeats.distinct_with(&y.repeats)
+        x.independent_with(y)
     }
 }
 

@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use frostline_activations::Activations;
-use frostline_svcca::{Bias, Cell, Chance, Grid, Measure, Wanted};
+use frostline_svcca::{Bias, Cell, Chance, Grid, Measure, Prepared, Wanted};
 
 use crate::Error;
 
@@ -67,7 +67,13 @@ impl ClassSensitivity {
         let found: Vec<Vec<Result<f64, String>>> = grid
             .cells
             .iter()
-            .map(|row| row.iter().map(value).collect())
+            .zip(&rows)
+            .map(|(cells, row)| {
+                let pairs = cells.iter().zip(&columns);
+                pairs
+                    .map(|(cell, column)| value(cell, row, column))
+                    .collect()
+            })
             .collect();
         let chance = grid.cells.iter().zip(&views).map(|(row, view)| {
             let similarity = row.iter().find_map(|cell| cell.similarity.as_ref())?;
@@ -119,16 +125,18 @@ fn one_hot(labels: &[usize], classes: usize, device: &Device) -> Result<Tensor<2
 }
 
 /// A value, or why there is none.
-fn value(cell: &Cell) -> Result<f64, String> {
-    let Some(similarity) = &cell.similarity else {
-        return Err(cell.error.clone().unwrap_or_default());
-    };
-    match similarity.kept {
-        [0, _] => Err("no neuron of the layer varies".to_string()),
-        [_, 0] => Err("the class's column is the same for all samples".to_string()),
-        _ => Ok(similarity.value),
+fn value(cell: &Cell, layer: &Side, class: &Side) -> Result<f64, String> {
+    let still = |side: &Side| side.as_ref().is_ok_and(|side| !side.varies());
+    match &cell.similarity {
+        Some(similarity) => Ok(similarity.value),
+        None if still(layer) => Err("no neuron of the layer varies".to_string()),
+        None if still(class) => Err("the class's column is the same for all samples".to_string()),
+        None => Err(cell.error.clone().unwrap_or_default()),
     }
 }
+
+/// A layer or a class, or why it can't be measured.
+type Side = Result<Prepared, frostline_svcca::Error>;
 
 /// The value that noise in place of a class gives on average.
 fn of_noise(measure: Measure, samples: usize, kept: usize) -> Option<f64> {

@@ -75,8 +75,8 @@ impl CrossModel {
         let mut done = 0;
         for row in rows {
             let (name, x) = transformed(row);
-            let cells = columns.iter().map(|(_, y)| {
-                let cell = in_common(&x, y);
+            let cells = columns.iter().map(|(other, y)| {
+                let cell = in_common(&x, y, [&name, other]);
                 done += 1;
                 progress(Progress { done, total });
                 cell
@@ -130,12 +130,19 @@ fn fourier(activation: &Activation) -> Result<Fourier, String> {
     Fourier::of(&maps).map_err(|error| error.to_string())
 }
 
-fn in_common(x: &Result<Fourier, String>, y: &Result<Fourier, String>) -> Result<InCommon, String> {
+fn in_common(
+    x: &Result<Fourier, String>,
+    y: &Result<Fourier, String>,
+    [name, other]: [&str; 2],
+) -> Result<InCommon, String> {
     let (x, y) = (
         x.as_ref().map_err(String::clone)?,
         y.as_ref().map_err(String::clone)?,
     );
-    let found = x.dft_cca(y).map_err(|error| error.to_string())?;
+    let found = x.dft_cca(y).map_err(|error| match error {
+        error @ frostline_svcca::Error::SampleMismatch { .. } => error.named(name, other),
+        error => format!("{name} and {other}: {error}"),
+    })?;
     Ok(InCommon {
         mean: found.mean,
         frequencies: found.frequencies,

@@ -180,7 +180,7 @@ impl Layers {
         });
         let (names, views): (Vec<_>, Vec<_>) = named.unzip();
         Layers {
-            prepared: measure.prepare_all(&views),
+            prepared: measure.prepare_all_of(&views, activations.inputs()),
             names,
         }
     }

@@ -106,7 +106,7 @@ fn a_cell_says_why_it_has_no_value() {
     let found = CrossModel::of(rows, columns, |_| ());
     let why = |row: usize, column: usize| found.cells[row][column].clone().unwrap_err();
     assert!(
-        why(0, 0).contains("wide: 30 samples are too few for 29"),
+        why(0, 0).contains("wide and fine: 30 samples are too few for 29"),
         "{}",
         why(0, 0)
     );
@@ -116,7 +116,7 @@ fn a_cell_says_why_it_has_no_value() {
         why(1, 1)
     );
     assert!(
-        why(2, 1).contains("x has 30 samples but y has 31"),
+        why(2, 1).contains("fine has 30 samples but others has 31"),
         "{}",
         why(2, 1)
     );

@@ -154,7 +154,7 @@ fn a_layer_that_can_not_be_compared_has_no_mean_and_says_why() {
     );
     assert!(found.between[1].is_some());
     assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
-    assert!(found.problems[0].starts_with("wide: 20 samples are too few for 30"));
+    assert!(found.problems[0].starts_with("wide: 20 samples are too few for 19"));
 }
 
 #[test]

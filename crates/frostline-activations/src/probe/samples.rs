@@ -28,6 +28,11 @@ pub(crate) fn swap_advice(axis: usize) -> String {
     )
 }
 
+/// How the number of samples is known, and what to do where a tap has another.
+pub(crate) fn samples_first(known: &str, advice: &str) -> String {
+    format!("({known}); the samples must be the first axis of every tap{advice}")
+}
+
 /// How many samples a batch has, and how that is known.
 struct Known {
     samples: usize,
@@ -73,8 +78,7 @@ impl<M: Module> Probe<M> {
             shape: layer.shape().to_vec(),
             batch: format!(" in batch {batch} of the probe"),
             samples,
-            source_of: from,
-            advice,
+            advice: samples_first(&from, &advice),
         })
     }
 

@@ -149,7 +149,7 @@ fn of_checkpoint(
     let views = views.collect::<Result<Vec<_>, _>>()?;
     Ok(Layers {
         names,
-        prepared: options.measure.prepare_all(&views),
+        prepared: options.measure.prepare_all_of(&views, activations.inputs()),
         left_out: Vec::new(),
     })
 }

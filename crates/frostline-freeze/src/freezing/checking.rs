@@ -256,7 +256,14 @@ impl<M: Module> FreezeTraining<M> {
         step: usize,
     ) -> Result<Result<Prepared, frostline_svcca::Error>, Error> {
         // The probe keeps views, so the layout is settled.
-        let view = View::new(&activations.view(name)?);
+        let values = activations.view(name)?;
+        // Places of one input are not independent samples.
+        let inputs = activations.inputs();
+        let inputs = inputs.filter(|inputs| values.dims()[0].is_multiple_of((*inputs).max(1)));
+        let view = View::new(&values).and_then(|view| match inputs {
+            Some(inputs) => view.of_inputs(inputs),
+            None => Ok(view),
+        });
         match view.and_then(|view| self.measure.prepare(&view)) {
             Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
                 Err(self.diverged(step, format!("layer `{name}`: {error}")))

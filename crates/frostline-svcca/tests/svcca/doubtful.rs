@@ -521,3 +521,50 @@ fn channels_that_obey_a_linear_law_span_one_direction_fewer_at_every_frequency()
     let few = Tensor::cat(vec![x.clone().slice([0..12]), dead], 1);
     assert!(dft_cca(&few, &few).is_ok());
 }
+
+#[test]
+fn places_of_one_input_count_as_fewer_samples_by_chance() {
+    // Eight places an input, a share of each input's variance common to them.
+    let draw = |common: f64, neurons: usize| {
+        let of_input = normal(60, neurons)
+            .reshape([60, 1, neurons as i32])
+            .repeat_dim(1, 8);
+        let own = normal(480, neurons);
+        let whole = of_input
+            .reshape([480, neurons as i32])
+            .mul_scalar(common.sqrt())
+            + own.mul_scalar((1.0 - common).sqrt());
+        View::new(&whole).unwrap().of_inputs(60).unwrap()
+    };
+    for (common, fewest, most) in [(0.0, 430, 480), (0.5, 160, 200), (1.0, 60, 60)] {
+        let (mut values, mut levels, mut beyond) = (0.0, 0.0, 0);
+        for _ in 0..30 {
+            let (x, y) = (draw(common, 6), draw(common, 9));
+            let found = Pair::of(&x, &y).unwrap().similarity(Measure::CCA).unwrap();
+            assert!(
+                (fewest..=most).contains(&found.samples),
+                "{common}: {}",
+                found.samples
+            );
+            values += found.value;
+            levels += found.chance;
+            beyond += usize::from(!found.is_chance());
+        }
+        assert!(
+            (values / levels - 1.0).abs() < 0.1,
+            "{common}: {values} {levels}"
+        );
+        assert!(beyond <= 4, "{common}: {beyond} of 30 exceed chance");
+    }
+    let refused = View::new(&normal(50, 3)).unwrap().of_inputs(7);
+    assert!(
+        matches!(
+            refused,
+            Err(Error::NotOfInputs {
+                samples: 50,
+                inputs: 7
+            })
+        ),
+        "{refused:?}"
+    );
+}
