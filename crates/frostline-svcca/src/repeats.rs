@@ -114,7 +114,7 @@ mod tests {
             let rows = rows.cast(dtype);
             let all = Repeats::of(&rows).unwrap();
             assert_eq!(all.distinct_with(&all), 700, "{neurons} {dtype:?}");
-            let twice = Tensor::cat(vec![rows.clone(), rows.clone().slice([100..400])], 0);
+            let twice = Tensor::cat(vec![rows.clone(), rows.clone().slice_dim(0, 100..400)], 0);
             let twice = Repeats::of(&twice).unwrap();
             assert_eq!(twice.distinct_with(&twice), 700, "{neurons} {dtype:?}");
             // What repeats in one view but not in the other is another sample.

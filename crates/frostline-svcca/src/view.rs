@@ -168,7 +168,7 @@ impl View {
             Some(eigen) => &eigen.singular_values,
             None => &self.exact(centred)?.real_values,
         };
-        let last = values.iter().last();
+        let last = values.iter().next_back();
         Ok(last.map_or(1.0, |last| values[0] / last))
     }
 

@@ -13,8 +13,11 @@ pub(crate) fn file(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Name, dtype, shape and values of every array of a file; values where it can be read.
-pub(crate) fn listed(path: &Path) -> Vec<(String, String, Vec<usize>, Option<Vec<f64>>)> {
+/// Name, dtype, shape and values of an array; values where it can be read.
+type Listed = (String, String, Vec<usize>, Option<Vec<f64>>);
+
+/// Every array of a file.
+pub(crate) fn listed(path: &Path) -> Vec<Listed> {
     let mut archive = ArrayArchive::open(path).unwrap();
     (0..archive.entries().len())
         .map(|at| {

@@ -107,7 +107,7 @@ fn a_run_that_goes_on_reports_what_it_would_have_reported_in_one() {
         let net = train_step(net, optimizer, step as u64);
         let told = Step {
             loss: Some(1.0 / step as f64),
-            accuracy: (step % 8 == 0).then_some(0.5),
+            accuracy: step.is_multiple_of(8).then_some(0.5),
             samples: Some(16),
             ..Step::from(step)
         };

@@ -518,7 +518,7 @@ fn channels_that_obey_a_linear_law_span_one_direction_fewer_at_every_frequency()
     }
     // Two channels that are dead are no dimensions.
     let dead = Tensor::<4>::ones([12, 20, 4, 4], (&x.device(), DType::F64));
-    let few = Tensor::cat(vec![x.clone().slice([0..12]), dead], 1);
+    let few = Tensor::cat(vec![x.clone().slice_dim(0, 0..12), dead], 1);
     assert!(dft_cca(&few, &few).is_ok());
 }
 
