@@ -118,7 +118,7 @@ fn what_can_not_be_measured_is_none_and_told_once() {
     let told = found.problems.join("\n");
     assert_eq!(found.problems.len(), 3, "{told}");
     assert!(
-        told.contains("wide and class 0, and 2 more pairs: 20 samples are too few for 19"),
+        told.contains("wide and class 0, and 1 more pairs: 20 samples are too few for 19"),
         "{told}"
     );
     assert!(
@@ -126,7 +126,7 @@ fn what_can_not_be_measured_is_none_and_told_once() {
         "{told}"
     );
     assert!(
-        told.contains("fc and class 2: the class's column is the same for all samples"),
+        told.contains("wide and class 2, and 1 more pairs: the class's column is the same for all samples"),
         "{told}"
     );
 }
