@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::Value;
 
-const FEW: &str = "--data synthetic --images 60 --epochs 1 --asked 300";
+const FEW: &str = "--data synthetic --images 60 --epochs 1 --asked 600";
 
 /// Does an experiment with these arguments besides, and gives its numbers.
 fn numbers<A: Parser>(

@@ -86,7 +86,7 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
             let Chance { mean_rho, mean_rho2, edge, .. } = cca.chance;
             json!({"mean_rho": mean_rho, "mean_rho2": mean_rho2, "edge": edge})
         }),
-        "bartlett": found.cca.as_ref().map(Correlations::real_directions),
+        "bartlett": real_directions(found),
         "dft_cca": dft.map(|dft| {
             let rows = dft.mean_per_frequency.row_iter();
             let rows = rows.map(|row| row.iter().copied().collect::<Vec<f64>>());
@@ -100,8 +100,10 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
 fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let all = 0..x.samples();
     // What was read is dropped with its view: a layer is held once.
-    let of_x = View::new(&x.view(all.clone())?).map_err(|error| x.told(error))?;
-    let of_y = View::new(&y.view(all)?).map_err(|error| y.told(error))?;
+    let of_x = View::new(&x.view(all.clone())?).and_then(|view| view.of_inputs(all.len()));
+    let of_x = of_x.map_err(|error| x.told(error))?;
+    let of_y = View::new(&y.view(all.clone())?).and_then(|view| view.of_inputs(all.len()));
+    let of_y = of_y.map_err(|error| y.told(error))?;
     Ok(Pair::of(&of_x, &of_y)?.compare()?)
 }
 
@@ -174,7 +176,7 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     let [of_x, of_y] = found.participation_ratio.map(|ratio| fixed(ratio, 3));
     let both = format!("of {x}; {of_y} of {y}");
     more("participation_ratio", of_x, both);
-    if let Some(real) = found.cca.as_ref().map(Correlations::real_directions) {
+    if let Some(real) = real_directions(found) {
         let beyond = "directions correlate beyond chance".to_string();
         more("bartlett", real.to_string(), beyond);
     }
@@ -200,6 +202,14 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     text
 }
 
+/// How many directions correlate beyond chance; none with fewer than ten samples a direction, where the test finds some in
+/// noise too.
+fn real_directions(found: &Comparison) -> Option<usize> {
+    let enough = |cca: &&Correlations| cca.independent >= 10 * cca.kept[0].max(cca.kept[1]);
+    let cca = found.cca.as_ref().filter(enough)?;
+    Some(cca.real_directions())
+}
+
 /// What there is to say of a measure beside its value.
 fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
     let kept = |found: &Correlations| {
@@ -211,7 +221,7 @@ fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
         Measure::Svcca(Cut::SingularValues(_)) => found.svcca_singular_values.as_ref().map(kept),
         Measure::CCA => found.cca.as_ref().map(|cca| {
             format!(
-                "noise alone gives no correlation above {}",
+                "the largest correlation of noise is about {}",
                 fixed(cca.chance.edge, 3)
             )
         }),

@@ -170,7 +170,13 @@ impl<R: Read + Seek> LayerFile<R> {
         let data = self.file.read_rows(samples)?;
         let Some((channels, space)) = self.map_axes() else {
             let neurons = self.neurons() as usize;
-            return Ok(tensor(data, [count, neurons]));
+            let values = tensor(data, [count, neurons]);
+            // The reader widens them, but a direction is judged by the rounding of the floats in which they came.
+            return Ok(match self.file.dtype_name() {
+                "float16" => values.cast(DType::F16),
+                "bfloat16" => values.cast(DType::BF16),
+                _ => values,
+            });
         };
         let positions = space.iter().product();
         let first = self.axes == Some(Axes::ChannelsFirst);

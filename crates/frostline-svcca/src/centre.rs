@@ -16,7 +16,8 @@ pub(crate) struct Centred {
     /// Which neurons vary, ascending.
     pub(crate) varying: Vec<usize>,
     /// Of each neuron that varies, `√Σ` over samples of the squared errors that rounding its values can have made: when
-    /// they were written as the floats in which they came, or as those in which they are held. Divided by `scale`.
+    /// they were computed, written as the floats in which they came, and centred in those in which they are held. Divided
+    /// by `scale`.
     pub(crate) rounding: Vec<f64>,
 }
 
@@ -42,9 +43,8 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
     } = columns;
     let centred = centred.cast(precision.dtype());
 
-    // A column that varies by no more than the rounding of its own values is constant. Where that is f64's, so is the
-    // rounding of the mean.
-    let least = came.max(4.0 * f64::EPSILON);
+    // A column that varies by no more than the rounding of its own values is constant.
+    let least = came;
     let varying: Vec<usize> = (0..neurons)
         .filter(|column| {
             let deviation = (squares[*column] / samples as f64).sqrt();
@@ -55,7 +55,10 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
     let rounding = varying.iter().map(|column| {
         let (square, mean) = (squares[*column], means[*column]);
         let whole = square + samples as f64 * mean * mean;
-        (came * whole.sqrt()).max(held * square.sqrt())
+        // Twice held, for the mean is taken off in two steps; and what a forward in f32 makes of a layer norm of values far
+        // from zero, whose error all neurons share.
+        let computed = 32.0 * came.min(rounding_unit(DType::F32));
+        came * whole.sqrt() + (2.0 * held + computed) * square.sqrt()
     });
     let rounding = rounding.collect();
     let activations = match varying.len() {

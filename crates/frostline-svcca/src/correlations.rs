@@ -32,6 +32,9 @@ pub struct Correlations {
     pub neurons: [usize; 2],
     /// Samples of each.
     pub samples: usize,
+    /// As how many independent samples these are good: repeated ones count once, and several of one input less than those of
+    /// as many inputs.
+    pub independent: usize,
     /// The cut that was applied to both.
     pub cut: Cut,
     /// What noise of the kept dimensions would give, in as many samples as these are good for: see [`View::of_inputs`]; repeated ones count once.
@@ -84,10 +87,12 @@ impl Correlations {
     /// The first k for which `T_k = -(n - k - (a + b + 1)/2 + Σ_{i≤k} ρ_i⁻²) ln Π_{i>k} (1 - ρ_i²)` isn't
     /// rejected against χ² with `(a - k)(b - k)` degrees of freedom, a and b the kept directions.
     ///
+    /// The law of χ² holds in the limit of many samples: with fewer than ten a direction it counts too many.
+    ///
     /// Source: Bartlett 1954, Journal of the Royal Statistical Society B 16(2); Lawley 1959, Biometrika
     /// 46, for the sum.
     pub fn real_directions(&self) -> usize {
-        bartlett::real_directions(self.coefficients.as_slice(), self.samples, self.kept)
+        bartlett::real_directions(self.coefficients.as_slice(), self.independent, self.kept)
     }
 
     pub(crate) fn of(whitened: &Whitened) -> Result<Correlations, Error> {
@@ -104,6 +109,7 @@ impl Correlations {
             rank: [x.rank.directions(), y.rank.directions()],
             neurons: [x.neurons, y.neurons],
             samples: x.samples,
+            independent: whitened.independent(),
             cut: x.cut,
             chance: Chance::of(whitened.independent(), kept[0], kept[1], mean_rho2),
             warnings: warnings(x, y),
@@ -129,7 +135,7 @@ pub(crate) fn warnings(x: &Profile, y: &Profile) -> Vec<Warning> {
         dims,
     });
     // A layer that has no places has the same row for all places of an input.
-    let repeated = (distinct < samples / x.shared.rows)
+    let repeated = (distinct < samples / x.shared.rows())
         .then_some(Warning::RepeatedSamples { samples, distinct });
     few.into_iter()
         .chain(repeated)

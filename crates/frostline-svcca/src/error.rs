@@ -17,9 +17,9 @@ pub enum Error {
     /// Below two samples a direction: unrelated layers correlate strongly, and perfectly with no more samples than
     /// directions.
     #[error(
-        "{samples} samples are too few for {dims} directions: below two samples a direction even unrelated layers \
+        "{samples} samples are too few for {dims} {}: below two samples a direction even unrelated layers \
          correlate strongly; record at least {} samples, better {}, or keep fewer directions",
-        2 * dims.max(&1), 10 * dims.max(&1)
+        if *dims == 1 { "direction" } else { "directions" }, (2 * dims).max(dims + 2), 10 * dims.max(&1)
     )]
     TooFewSamples {
         /// Samples of the view.

@@ -1,4 +1,4 @@
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ impl Grid {
 }
 
 impl Measure {
-    /// Prepares many views, as [`View::single`] holds them: the products one after the other where the
+    /// Prepares many views, as [`View::single`] holds them, or [`View::new`] those that come in f64: the products one after the other where the
     /// tensors live, the decompositions in parallel on the host. None of the activations is held.
     ///
     /// A view that can't be prepared is its own error in the list.
@@ -132,7 +132,11 @@ impl Measure {
         while activations.peek().is_some() {
             let few = activations.by_ref().take(2 * rayon::current_num_threads());
             let multiplied = few.map(|activations| {
-                let mut view = View::single(activations)?;
+                // What came in f64 would lose half of its digits.
+                let mut view = match activations.dtype() {
+                    DType::F64 => View::new(activations)?,
+                    _ => View::single(activations)?,
+                };
                 if let Some(inputs) = inputs
                     .filter(|inputs| *inputs > 0 && activations.dims()[0].is_multiple_of(*inputs))
                 {

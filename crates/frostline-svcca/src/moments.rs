@@ -557,7 +557,7 @@ impl SideMoments {
             },
             margin: cut.margin(self.eigen()?.0),
             repeats: Arc::new(Repeats::none(self.samples)),
-            shared: SharedInputs::NONE,
+            shared: SharedInputs::default(),
             singular_values: self.kept(cut)?.0 * self.scale,
         })
     }

@@ -193,7 +193,7 @@ impl<'a> Pair<'a> {
         let (repeats, shared) = (self.repeats(), self.shared_inputs()?);
         Ok([0, 1].map(|i| {
             let repeats = repeats[i].clone();
-            Profile::unspecific(repeats, shared[i], samples, neurons[i], constant[i])
+            Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
         }))
     }
 
@@ -202,7 +202,7 @@ impl<'a> Pair<'a> {
         let of = |view: &View| view.shared_inputs(view.centred().map(|(centred, _)| centred));
         match &self.source {
             Source::Views(x, y) => Ok([of(x)?, of(y)?]),
-            Source::Moments(_) => Ok([SharedInputs::NONE; 2]),
+            Source::Moments(_) => Ok([SharedInputs::default(), SharedInputs::default()]),
         }
     }
 

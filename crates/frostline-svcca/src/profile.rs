@@ -72,8 +72,8 @@ impl Profile {
     /// As how many independent samples those of both sides are good: samples that repeat count once, and those of one input
     /// less than those of as many inputs.
     pub(crate) fn independent_with(&self, other: &Profile) -> usize {
-        let distinct = self.repeats.distinct_with(&other.repeats);
-        distinct.min(self.shared.independent_with(other.shared, self.samples))
+        let shared = self.shared.independent_with(&other.shared, self.samples);
+        shared.min(self.repeats.independent_with(&other.repeats))
     }
 
     /// Directions that were compared: those kept, or of a measure that keeps none in particular the neurons that vary.

@@ -1,13 +1,12 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use burn::tensor::{DType, Tensor};
-use nalgebra::DMatrix;
 
 use crate::{
     Error,
-    precision::rounding_unit,
+    precision::{Precision, rounding_unit},
     products::{read, upload},
-    split_mix::SplitMix,
+    range_finder::gaussian,
 };
 
 /// Which samples of a view say the same as others. A probe that holds an input fifty times holds it once, so chance
@@ -19,10 +18,12 @@ pub(crate) struct Repeats {
     same: Option<Vec<u32>>,
 }
 
-/// Up to so many neurons are looked at themselves, more of them along so many random directions.
+/// Random directions along which rows are compared.
 const DIRECTIONS: usize = 4;
 /// Before this sample, how many candidates with nearly the same first number are compared.
 const WINDOW: usize = 64;
+/// A neuron that takes fewer values says nothing of repeated samples: labels and classes repeat by themselves.
+const FEWEST_VALUES: usize = 8;
 
 impl Repeats {
     /// Every sample differs, or nothing is known of that.
@@ -34,30 +35,36 @@ impl Repeats {
     }
 
     /// Looks for equal rows of `centred: [sample, neuron]`. Few numbers a sample are read from the device.
-    pub(crate) fn of(centred: &Tensor<2>) -> Result<Repeats, Error> {
+    pub(crate) fn of(centred: &Tensor<2>, precision: Precision) -> Result<Repeats, Error> {
         let [samples, neurons] = centred.dims();
-        if neurons <= DIRECTIONS {
-            let rows = read(centred.clone())?;
-            return Ok(Repeats::among(&rows, neurons, 0.0));
-        }
-        // Signs and not normal numbers: each neuron counts alike.
-        let mut random = SplitMix(0x5a3e);
-        let signs = DMatrix::from_fn(neurons, DIRECTIONS, |_, _| {
-            if random.draw() >> 63 == 0 { 1.0 } else { -1.0 }
-        });
-        let signs = upload(&signs, centred.dtype(), &centred.device());
-        let along = read(centred.clone().matmul(signs))?;
-        debug_assert_eq!(along.len(), samples * DIRECTIONS);
-        // Equal rows may be summed in other orders, as where a device's blocks end.
-        let floats = match centred.dtype() {
-            DType::F64 => DType::F64,
-            _ => DType::F32,
+        let columns = if precision == Precision::F32 {
+            centred.clone()
+        } else {
+            centred.clone().cast(DType::F64)
         };
-        Ok(Repeats::among(
-            &along,
-            DIRECTIONS,
-            64.0 * rounding_unit(floats),
-        ))
+        // Normal numbers, so that not even whole activations add up to the same by other ways.
+        let directions = upload(
+            &gaussian(neurons, DIRECTIONS),
+            columns.dtype(),
+            &columns.device(),
+        );
+        let along = read(columns.clone().matmul(directions))?;
+        // Equal rows may be summed in other orders, as where a device's blocks end.
+        let tolerance = 64.0 * rounding_unit(columns.dtype());
+        let found = Repeats::among(&along, DIRECTIONS, tolerance);
+        if found.same.is_none() {
+            return Ok(found);
+        }
+        // Of continuous neurons each row has a value of its own.
+        let some = [0, neurons / 3, 2 * neurons / 3, neurons - 1];
+        for neuron in some {
+            let values = read(columns.clone().slice_dim(1, neuron..neuron + 1))?;
+            let values: HashSet<u64> = values.iter().map(|value| value.to_bits()).collect();
+            if values.len() >= FEWEST_VALUES.max(3 * found.distinct() / 10) {
+                return Ok(found);
+            }
+        }
+        Ok(Repeats::none(samples))
     }
 
     /// Equal rows among `rows`, given one after the other, up to this share of their size.
@@ -86,12 +93,43 @@ impl Repeats {
         }
     }
 
+    /// How many samples differ in this view.
+    fn distinct(&self) -> usize {
+        match &self.same {
+            Some(same) => same.iter().collect::<HashSet<_>>().len(),
+            None => self.samples,
+        }
+    }
+
+    /// How often each sample that differs in this view or in the other is there; none where all differ.
+    ///
+    /// Samples repeat where those that are equal in one view are so in the other. Where they are not, equal rows are of a layer
+    /// that says little, and not of one sample.
+    fn counts(&self, other: &Repeats) -> Option<Vec<usize>> {
+        let (x, y) = (self.same.as_ref()?, other.same.as_ref()?);
+        let mut counts = HashMap::new();
+        for pair in x.iter().zip(y) {
+            *counts.entry(pair).or_insert(0) += 1;
+        }
+        let most = self.distinct().max(other.distinct());
+        (counts.len() == most).then(|| counts.into_values().collect())
+    }
+
     /// How many samples differ in this view or in the other.
     pub(crate) fn distinct_with(&self, other: &Repeats) -> usize {
-        match (&self.same, &other.same) {
-            (Some(x), Some(y)) => x.iter().zip(y).collect::<HashSet<_>>().len(),
-            _ => self.samples,
-        }
+        let counts = self.counts(other);
+        counts.map_or(self.samples, |counts| counts.len())
+    }
+
+    /// As how many independent samples they are good: `n² / Σ c²` where a sample is there c times.
+    ///
+    /// Source: Kish 1965, Survey Sampling.
+    pub(crate) fn independent_with(&self, other: &Repeats) -> usize {
+        let Some(counts) = self.counts(other) else {
+            return self.samples;
+        };
+        let squares: f64 = counts.iter().map(|count| (*count as f64).powi(2)).sum();
+        ((self.samples as f64).powi(2) / squares).round() as usize
     }
 }
 
@@ -112,14 +150,14 @@ mod tests {
             let device = Device::flex();
             let rows = Tensor::<2>::random([700, neurons], Distribution::Normal(3.0, 1.0), &device);
             let rows = rows.cast(dtype);
-            let all = Repeats::of(&rows).unwrap();
+            let all = Repeats::of(&rows, Precision::F64).unwrap();
             assert_eq!(all.distinct_with(&all), 700, "{neurons} {dtype:?}");
             let twice = Tensor::cat(vec![rows.clone(), rows.clone().slice_dim(0, 100..400)], 0);
-            let twice = Repeats::of(&twice).unwrap();
+            let twice = Repeats::of(&twice, Precision::F64).unwrap();
             assert_eq!(twice.distinct_with(&twice), 700, "{neurons} {dtype:?}");
             // What repeats in one view but not in the other is another sample.
             let other = Tensor::<2>::random([1000, 3], Distribution::Normal(0.0, 1.0), &device);
-            let other = Repeats::of(&other).unwrap();
+            let other = Repeats::of(&other, Precision::F64).unwrap();
             assert_eq!(twice.distinct_with(&other), 1000);
         }
     }
@@ -129,7 +167,33 @@ mod tests {
         let device = Device::flex();
         let rows = Tensor::<2>::random([300, 9], Distribution::Normal(0.0, 1.0), &device);
         let huge = Tensor::<2>::full([1, 9], 1e8, &device);
-        let all = Repeats::of(&Tensor::cat(vec![rows, huge], 0)).unwrap();
+        let all = Repeats::of(&Tensor::cat(vec![rows, huge], 0), Precision::F64).unwrap();
         assert_eq!(all.distinct_with(&all), 301);
+    }
+
+    #[test]
+    fn rows_of_layers_that_say_little_are_not_samples_that_repeat() {
+        // Independent labels of ten and of five classes; sums of whole numbers.
+        let labels = |classes: usize, step: usize| {
+            let hot =
+                |i: usize| f32::from(u8::from((i / classes * step / 7) % classes == i % classes));
+            let values: Vec<f32> = (0..300 * classes).map(hot).collect();
+            let data = burn::tensor::TensorData::new(values, [300, classes]);
+            Repeats::of(&Tensor::from_data(data, &Device::flex()), Precision::Mixed).unwrap()
+        };
+        let (x, y) = (labels(10, 31), labels(5, 17));
+        assert_eq!(x.distinct_with(&y), 300);
+        assert_eq!(x.distinct_with(&x), 300);
+    }
+
+    #[test]
+    fn a_sample_that_is_there_most_of_the_time_leaves_hardly_any() {
+        let rows = Tensor::<2>::random([40, 6], Distribution::Normal(0.0, 1.0), &Device::flex());
+        let one = rows.clone().slice_dim(0, 0..1).repeat_dim(0, 500);
+        let all = Repeats::of(&Tensor::cat(vec![rows, one], 0), Precision::Mixed).unwrap();
+        assert_eq!(
+            (all.distinct_with(&all), all.independent_with(&all)),
+            (40, 1)
+        );
     }
 }

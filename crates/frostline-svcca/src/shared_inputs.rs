@@ -1,55 +1,52 @@
-use burn::tensor::Tensor;
+use std::sync::Arc;
 
-use crate::{Error, products::read};
+use burn::tensor::Tensor;
+use nalgebra::DMatrix;
+
+use crate::{Error, products::on_host};
 
 /// How alike the samples of one input are, where several rows of a view are of one input, such as places of a map.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SharedInputs {
-    /// Rows of each input.
-    pub(crate) rows: usize,
-    /// `Σ_g ‖Σ_{i in g} x_i‖² / Σ_i ‖x_i‖²` over the inputs g and their rows i: 1 where the rows of an input have nothing in
-    /// common, `rows` where they are equal.
-    pub(crate) alike: f64,
+    /// `[row of an input, row of an input]`: the mean product of two rows of an input, of trace 1; none where every row is an
+    /// input of its own, or where nothing is known of that.
+    alike: Option<Arc<DMatrix<f64>>>,
 }
 
-impl SharedInputs {
-    /// Every row is an input of its own.
-    pub(crate) const NONE: SharedInputs = SharedInputs {
-        rows: 1,
-        alike: 1.0,
-    };
+/// Rows of an input up to which each is held against each: 32 x 32 places.
+const MOST_ROWS: usize = 1024;
 
+impl SharedInputs {
     /// Of centred `columns: [sample, column]`, where `rows` samples in a row are of one input.
     pub(crate) fn of(columns: Option<&Tensor<2>>, rows: usize) -> Result<SharedInputs, Error> {
-        let Some(columns) = columns.filter(|_| rows > 1) else {
-            return Ok(SharedInputs::NONE);
+        let Some(columns) = columns.filter(|_| (2..=MOST_ROWS).contains(&rows)) else {
+            return Ok(SharedInputs::default());
         };
         let [samples, width] = columns.dims();
-        let sums = columns
-            .clone()
-            .reshape([samples / rows, rows, width])
-            .sum_dim(1);
-        let square = |columns: Tensor<1>| read((columns.clone() * columns).sum());
-        let between = square(sums.reshape([-1]))?[0];
-        let whole = square(columns.clone().reshape([-1]))?[0];
-        let alike = if whole > 0.0 { between / whole } else { 1.0 };
-        Ok(SharedInputs { rows, alike })
+        let inputs = samples / rows;
+        let by_row = columns.clone().reshape([inputs, rows, width]);
+        let by_row = by_row.swap_dims(0, 1).reshape([rows, inputs * width]);
+        let products = on_host(&by_row.clone().matmul(by_row.transpose()))?;
+        let trace = products.trace();
+        let alike = (trace > 0.0).then(|| Arc::new(products / trace));
+        Ok(SharedInputs { alike })
     }
 
-    /// As how many independent samples these are good in a comparison, where two views have nothing in common.
-    ///
-    /// # Formula
-    /// `n / (1 + (a_x - 1)(a_y - 1) / (m - 1))` with m rows an input: products of two rows vary by `1 + (m - 1) r_x r_y` times
-    /// as much in the mean of an input's as in independent ones, r the correlation of two rows of an input and
-    /// `a = 1 + (m - 1) r`.
-    ///
-    /// Source: Kish 1965, Survey Sampling, for the design effect of clusters.
-    pub(crate) fn independent_with(self, other: SharedInputs, samples: usize) -> usize {
-        if self.rows < 2 || other.rows != self.rows {
+    /// Rows of each input, where they are more than one.
+    pub(crate) fn rows(&self) -> usize {
+        self.alike.as_ref().map_or(1, |alike| alike.nrows())
+    }
+
+    /// As how many independent samples these are good in a comparison, where two views have nothing in common: see
+    /// [`View::of_inputs`](crate::View::of_inputs).
+    pub(crate) fn independent_with(&self, other: &SharedInputs, samples: usize) -> usize {
+        let (Some(x), Some(y)) = (&self.alike, &other.alike) else {
+            return samples;
+        };
+        if x.shape() != y.shape() {
             return samples;
         }
-        let more = (self.alike - 1.0).max(0.0) * (other.alike - 1.0).max(0.0);
-        let effect = 1.0 + more / (self.rows as f64 - 1.0);
-        (samples as f64 / effect).round() as usize
+        let effect = x.nrows() as f64 * x.dot(y);
+        (samples as f64 / effect.max(1.0)).round() as usize
     }
 }

@@ -94,8 +94,9 @@ impl View {
     /// value is then that of fewer samples.
     ///
     /// # Formula
-    /// `n / (1 + (a_x - 1)(a_y - 1) / (m - 1))` samples of n rows, m of each input: `a = Σ_g ‖Σ_{i in g} q_i‖² / Σ_i ‖q_i‖²` over the
-    /// inputs g, q_i the rows of the kept directions; 1 where rows of an input have nothing in common, m where they are equal.
+    /// `n / (m ⟨A_x, A_y⟩)` samples of n rows, m of each input: `A: [m, m]` holds the mean products of two rows of an input along
+    /// the kept directions, divided by its trace. `m ⟨A_x, A_y⟩` is 1 where rows of an input have nothing in common, and m where
+    /// they are equal. Of more than 1024 rows an input nothing is known.
     ///
     /// Source: Kish 1965, Survey Sampling, for the design effect of clusters.
     ///
@@ -141,9 +142,10 @@ impl View {
     ///
     /// # Formula
     /// With right singular vectors v, direction i counts where `s_i > max(samples, neurons) · ε · s_max`, ε that of f64,
-    /// and `s_i > 1.5 Σ_j |v_ij| r_j`. There `r_j² = Σ (u x_j)²` over the samples of neuron j is what rounding can have
-    /// made of it, u the unit roundoff of the floats in which the activations came (2⁻²⁴ for f32, 2⁻¹¹ for f16, 2⁻⁸ for
-    /// bf16) or, of the centred ones, in which they are held. So neurons that obey a linear law, such as those of a
+    /// and `s_i > 1.5 Σ_j |v_ij| r_j`. There `r_j = u ‖x_j‖ + (2 h + 32 c) ‖x_j - mean‖` is what rounding can have made of
+    /// neuron j over all samples: u the unit roundoff of the floats in which the activations came (2⁻²⁴ for f32, 2⁻¹¹ for
+    /// f16, 2⁻⁸ for bf16), h that of the floats in which they are held, and c the smaller of u and f32's, in which the network
+    /// is taken to have computed them. So neurons that obey a linear law, such as those of a
     /// layer norm or a softmax, span one direction fewer than they are many, though rounding made them span all.
     ///
     /// Where the product over samples can't tell, the activations themselves are decomposed on the
@@ -251,7 +253,7 @@ impl View {
             rounding,
         } = centre(activations, precision)?;
         let repeats = match &activations {
-            Some(centred) => Repeats::of(centred)?,
+            Some(centred) => Repeats::of(centred, precision)?,
             None => Repeats::none(samples),
         };
         Ok(View {

@@ -152,8 +152,8 @@ impl Warning {
                 Directions(*dims)
             ),
             Warning::RepeatedSamples { samples, distinct } => format!(
-                "only {distinct} of the {samples} samples differ; repeated ones tell nothing new, and the chance level is \
-                 that of {distinct}"
+                "only {distinct} of the {samples} samples differ; repeated ones tell nothing new, and chance counts \
+                 them once"
             ),
             Warning::NotUnique { equal, low, high } => format!(
                 "pwcca is not unique: {equal} correlations are equal, and by the choice of their directions it lies \

@@ -126,7 +126,9 @@ fn what_can_not_be_measured_is_none_and_told_once() {
         "{told}"
     );
     assert!(
-        told.contains("wide and class 2, and 1 more pairs: the class's column is the same for all samples"),
+        told.contains(
+            "wide and class 2, and 1 more pairs: the class's column is the same for all samples"
+        ),
         "{told}"
     );
 }

@@ -167,7 +167,7 @@ fn of_file(
         left_out: Vec::new(),
     };
     let mut held = Vec::new();
-    let mut size = 0;
+    let (mut size, mut inputs) = (0, 0);
     bar.set_length(chosen.len() as u64);
     for (at, choice) in chosen.iter().enumerate() {
         bar.set_position(at as u64);
@@ -198,16 +198,18 @@ fn of_file(
             continue;
         }
         // What a layer keeps is smaller than the layer, so they are not all held at once.
-        if size + memory > IN_MEMORY {
-            layers.prepared.extend(options.measure.prepare_all(&held));
+        let samples = file.samples();
+        if size + memory > IN_MEMORY || samples != inputs {
+            let prepared = options.measure.prepare_all_of(&held, Some(inputs));
+            layers.prepared.extend(prepared);
             held.clear();
-            size = 0;
+            (size, inputs) = (0, samples);
         }
         size += memory;
-        let samples = file.samples();
         held.push(file.view(0..samples)?);
         layers.names.push(name);
     }
-    layers.prepared.extend(options.measure.prepare_all(&held));
+    let prepared = options.measure.prepare_all_of(&held, Some(inputs));
+    layers.prepared.extend(prepared);
     Ok(layers)
 }

@@ -568,3 +568,46 @@ fn places_of_one_input_count_as_fewer_samples_by_chance() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn neighbouring_places_that_are_alike_count_as_fewer_samples_by_chance() {
+    // Sixteen places in a row, each the mean of four draws that it shares with its neighbours.
+    let draw = |neurons: usize| {
+        let own = normal(80 * 19, neurons).reshape([80, 19, neurons as i32]);
+        let smooth = (0..4).map(|shift| own.clone().slice_dim(1, shift..shift + 16));
+        let smooth = smooth.reduce(|a, b| a + b).unwrap();
+        View::new(&smooth.reshape([80 * 16, neurons as i32]))
+            .unwrap()
+            .of_inputs(80)
+            .unwrap()
+    };
+    let (mut values, mut levels) = (0.0, 0.0);
+    for _ in 0..30 {
+        let found = Pair::of(&draw(5), &draw(5))
+            .unwrap()
+            .similarity(Measure::CCA)
+            .unwrap();
+        assert!(found.samples < 700, "{}", found.samples);
+        values += found.value;
+        levels += found.chance;
+    }
+    assert!((values / levels - 1.0).abs() < 0.1, "{values} {levels}");
+}
+
+#[test]
+fn a_layer_norm_computed_in_f32_far_from_zero_spans_one_direction_fewer() {
+    for mean in [3.0, 10.0, 30.0] {
+        let x = normal(700, 12).add_scalar(mean);
+        let y = x.clone() + normal(700, 12).mul_scalar(0.4);
+        let [x, y] = [x, y].map(|view| layer_norm(view.cast(DType::F32)));
+        assert_eq!(cca(&x, &y).unwrap().kept, [11, 11], "{mean}");
+        let named = Measure::CCA.prepare_all([&x, &y]);
+        let kept = named[0]
+            .as_ref()
+            .unwrap()
+            .similarity(named[1].as_ref().unwrap())
+            .unwrap()
+            .kept;
+        assert_eq!(kept, [11, 11], "{mean}");
+    }
+}
