@@ -45,7 +45,8 @@ pub enum Layout {
 /// layer, at every check and of every network, is the same place of the same input.
 ///
 /// The rows of one input are not independent of each other, and repeated rows say nothing new: a view has as many
-/// independent samples as there are inputs at least, and as there are rows at most.
+/// independent samples as there are inputs at least, and as there are rows at most. The chance level of a similarity counts them
+/// by how alike they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pooled {
     /// Cells along depth, height and width; a sequence has the last axis only, an image the last two. The axes that a
