@@ -1,7 +1,7 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use frostline::activations::write_aside;
-use frostline::report::ReportFile;
 
 use crate::failure::Failure;
 
@@ -13,11 +13,18 @@ pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
     write_aside(path, content).map_err(|error| failed(path, error))
 }
 
-/// Writes these files below the folder, which is made, in the place of any of the same names.
-pub(crate) fn write_files(folder: &Path, files: &[ReportFile]) -> Result<(), Failure> {
+/// Writes these files, in the place of any of the same names; none where two of them are one.
+pub(crate) fn write_files(files: &[(PathBuf, Vec<u8>)]) -> Result<(), Failure> {
+    let mut paths = HashSet::new();
+    if let Some((twice, _)) = files.iter().find(|(path, _)| !paths.insert(resolved(path))) {
+        return Err(Failure::Usage(format!(
+            "two outputs would be written to {}, and one would be lost; name them apart",
+            twice.display()
+        )));
+    }
     files
         .iter()
-        .try_for_each(|file| write_file(&folder.join(&file.name), &file.content))
+        .try_for_each(|(path, content)| write_file(path, content))
 }
 
 /// Refuses an output that would take the place of what is read: an input file, or what an input run recorded.

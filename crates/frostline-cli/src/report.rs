@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use frostline::activations::Run;
-use frostline::report::{Page, csv_files, escaped, svg_files, tensorboard_files, text_table};
+use frostline::report::{
+    Page, ReportFile, csv_files, escaped, svg_files, tensorboard_files, text_table,
+};
 
 use crate::failure::Failure;
 use crate::follow::follow;
-use crate::outputs::{refuse_inputs, write_file, write_files};
+use crate::outputs::{refuse_inputs, write_files};
 use crate::{out, runs};
 
 /// What to make of the runs.
@@ -77,24 +79,30 @@ fn write(runs: &[Run], html: Option<&Path>, options: &Options) -> Result<Vec<Str
         return Ok(Vec::new());
     }
     let page = compared(runs)?;
-    let mut written = Vec::new();
+    let (mut files, mut lines) = (Vec::new(), Vec::new());
     if let Some(path) = html {
-        write_file(path, page.html()?.as_bytes())?;
-        written.push(format!("page: {}", path.display()));
+        files.push((path.to_path_buf(), page.html()?.into_bytes()));
+        lines.push(format!("page: {}", path.display()));
     }
+    let mut add = |folder: &Path, more: Vec<ReportFile>, line: String| {
+        let more = more.into_iter();
+        files.extend(more.map(|file| (folder.join(file.name), file.content)));
+        lines.push(line);
+    };
     if let Some(folder) = &options.svg {
-        write_files(folder, &svg_files(&page.runs)?)?;
-        written.push(format!("pictures: {}", folder.display()));
+        let line = format!("pictures: {}", folder.display());
+        add(folder, svg_files(&page.runs)?, line);
     }
     if let Some(folder) = &options.csv {
-        write_files(folder, &csv_files(&page.runs)?)?;
-        written.push(format!("tables: {}", folder.display()));
+        let line = format!("tables: {}", folder.display());
+        add(folder, csv_files(&page.runs)?, line);
     }
     if let Some(folder) = &options.tensorboard {
-        write_files(folder, &tensorboard_files(&page.runs))?;
-        written.push(format!("tensorboard --logdir {}", folder.display()));
+        let line = format!("tensorboard --logdir {}", folder.display());
+        add(folder, tensorboard_files(&page.runs), line);
     }
-    Ok(written)
+    write_files(&files)?;
+    Ok(lines)
 }
 
 fn compared(runs: &[Run]) -> Result<Page<'_>, Failure> {

@@ -281,6 +281,29 @@ fn what_is_read_is_never_written_over() {
 /// The writes of a process that may make no file larger than some kilobytes fail half way, as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
+fn two_outputs_that_are_one_file_are_refused_before_anything_is_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let here = temp.path();
+    write(&here.join("plain"), "as usual", false);
+    let arguments = [
+        "report",
+        "plain",
+        "-o",
+        "tables/runs.csv",
+        "--csv",
+        "tables",
+    ];
+    let refused = frostline(&arguments, here);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains("two outputs would be written to"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert!(!here.join("tables").exists());
+}
+
+#[test]
 fn a_disk_that_fills_leaves_the_old_page_and_nothing_of_the_new_one() {
     let temp = tempfile::tempdir().unwrap();
     let here = temp.path();
