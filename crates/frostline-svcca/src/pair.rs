@@ -132,11 +132,14 @@ impl<'a> Pair<'a> {
 
     /// The directions of both views that correlate best after a cut, aligned with each other.
     ///
+    /// They are given with few samples too, as what is left of a layer may be tried: below two samples a direction their
+    /// correlations say nothing, and up to one sample more than directions they are refused.
+    ///
     /// Errors: those of [`crate::correlations`], `BadCut`, `TooSmall`.
     pub fn directions(&self, cut: Cut) -> Result<AlignedDirections, Error> {
         let detailed = self.detailed(cut)?;
         let [x, y] = &detailed.whitened.profiles;
-        Whitened::check(x, y)?;
+        Whitened::check_directions(x, y)?;
         let mut rotations = Rotations::of(&detailed.whitened.cross)?;
         let [of_x, of_y] = rotations.weights(&detailed.whitened, detailed.loadings.each_ref());
         for (weights, profile) in [(&of_x, x), (&of_y, y)] {

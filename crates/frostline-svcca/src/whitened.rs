@@ -14,11 +14,19 @@ impl Whitened {
     /// Errors where two sides can't be correlated: `SampleMismatch`, `CutMismatch`, and `TooFewSamples`
     /// below two samples a kept direction.
     pub(crate) fn check(x: &Profile, y: &Profile) -> Result<(), Error> {
-        same_samples(x.samples, y.samples)?;
-        if x.cut != y.cut {
-            return Err(Error::CutMismatch { x: x.cut, y: y.cut });
-        }
+        same_cut(x, y)?;
         enough_samples(x.samples, x.kept().max(y.kept()))
+    }
+
+    /// Errors where two sides have no directions to align: as [`Whitened::check`], but `TooFewSamples` where every direction
+    /// would correlate perfectly.
+    pub(crate) fn check_directions(x: &Profile, y: &Profile) -> Result<(), Error> {
+        same_cut(x, y)?;
+        let (samples, dims) = (x.samples, x.kept().max(y.kept()));
+        if samples <= dims + 1 {
+            return Err(Error::TooFewSamples { samples, dims });
+        }
+        Ok(())
     }
 
     /// As how many independent samples they are good.
@@ -26,6 +34,14 @@ impl Whitened {
         let [x, y] = &self.profiles;
         x.independent_with(y)
     }
+}
+
+fn same_cut(x: &Profile, y: &Profile) -> Result<(), Error> {
+    same_samples(x.samples, y.samples)?;
+    if x.cut != y.cut {
+        return Err(Error::CutMismatch { x: x.cut, y: y.cut });
+    }
+    Ok(())
 }
 
 /// Below two samples a direction the spaces that unrelated layers span share directions for want of room, and nothing
