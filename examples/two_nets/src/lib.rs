@@ -46,7 +46,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     );
     let mut layers = Vec::new();
     for layer in x.names() {
-        let found = svcca(&x.view(layer)?, &y.view(layer)?, &Svcca::default())?;
+        let found = match svcca(&x.view(layer)?, &y.view(layer)?, &Svcca::default()) {
+            Ok(found) => found,
+            Err(error) => {
+                table += &format!("  {layer:<10} {:>10} {:>10}  {error}\n", "-", "-");
+                layers.push(json!({ "layer": layer, "mean": null, "why": error.to_string() }));
+                continue;
+            }
+        };
         let (mean, chance, kept) = (found.mean, found.chance.mean_rho, found.kept);
         table += &format!(
             "  {layer:<10} {mean:>10.3} {chance:>10.3}  {} and {}\n",
