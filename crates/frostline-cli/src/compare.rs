@@ -202,12 +202,9 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     text
 }
 
-/// How many directions correlate beyond chance; none with fewer than ten samples a direction, where the test finds some in
-/// noise too.
+/// How many directions correlate beyond chance.
 fn real_directions(found: &Comparison) -> Option<usize> {
-    let enough = |cca: &&Correlations| cca.independent >= 10 * cca.kept[0].max(cca.kept[1]);
-    let cca = found.cca.as_ref().filter(enough)?;
-    Some(cca.real_directions())
+    found.cca.as_ref()?.real_directions()
 }
 
 /// What there is to say of a measure beside its value.
@@ -219,12 +216,14 @@ fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
     let note = match measure {
         Measure::Svcca(Cut::Variance(_)) => found.svcca.as_ref().map(kept),
         Measure::Svcca(Cut::SingularValues(_)) => found.svcca_singular_values.as_ref().map(kept),
-        Measure::CCA => found.cca.as_ref().map(|cca| {
-            format!(
-                "the largest correlation of noise is about {}",
-                fixed(cca.chance.edge, 3)
-            )
-        }),
+        Measure::CCA => {
+            let some = |cca: &&Correlations| !cca.coefficients.is_empty();
+            let edge = found.cca.as_ref().filter(some).map(|cca| cca.chance.edge);
+            edge.map(|edge| {
+                let edge = fixed(edge, 3);
+                format!("the largest correlation of noise is about {edge}")
+            })
+        }
         Measure::Procrustes => found
             .procrustes
             .map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6))),

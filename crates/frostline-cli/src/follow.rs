@@ -67,10 +67,11 @@ pub(crate) fn follow(folders: &[PathBuf], html: &Path) -> Result<(), Failure> {
 }
 
 /// How far a run has come, as its folder tells.
-fn extent(run: &Run) -> (usize, usize, Option<usize>, bool) {
+fn extent(run: &Run) -> (usize, usize, usize, Option<usize>, bool) {
     let points = run.metrics.points();
     (
         run.history.len(),
+        run.pane_steps().len(),
         points.len(),
         points.last().map(|point| point.step),
         run.info.outcome.is_some(),
@@ -80,6 +81,7 @@ fn extent(run: &Run) -> (usize, usize, Option<usize>, bool) {
 /// What comparing the layers of a run gave, for as long as it has the same checkpoints.
 struct Compared {
     checkpoints: Vec<usize>,
+    pane_steps: Vec<usize>,
     panes: Vec<Pane>,
     to_end: Vec<LayerCurve>,
     notices: Vec<String>,
@@ -92,6 +94,7 @@ impl Compared {
         let RunPictures { panes, to_end, .. } = pictures.remove(0);
         Ok(Compared {
             checkpoints: run.checkpoints().to_vec(),
+            pane_steps: run.pane_steps().to_vec(),
             panes,
             to_end,
             notices: page.notices,
@@ -104,7 +107,9 @@ fn page<'a>(runs: &'a [Run], compared: &mut [Option<Compared>]) -> Result<Page<'
     let mut notices = Vec::new();
     let mut pictures = Vec::new();
     for (run, compared) in runs.iter().zip(compared) {
-        let same = |compared: &Compared| compared.checkpoints == run.checkpoints();
+        let same = |compared: &Compared| {
+            compared.checkpoints == run.checkpoints() && compared.pane_steps == run.pane_steps()
+        };
         let of_run = match compared.take().filter(same) {
             Some(of_run) => of_run,
             None => Compared::of(run)?,

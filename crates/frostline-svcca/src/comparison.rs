@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cka, Correlations, Cut, Error, Measure, Pair, Procrustes, Pwcca, R2, Similarity, Warning,
+    Cka, Correlations, Cut, Error, Measure, Pair, Procrustes, Pwcca, R2, Side, Similarity, Warning,
     pair::Detailed,
 };
 
@@ -131,12 +131,20 @@ impl From<Warning> for MeasureWarning {
     }
 }
 
+/// Why a measure isn't defined.
+#[derive(PartialEq)]
+enum Reason {
+    /// A layer doesn't vary, which holds for every measure.
+    Still(Side),
+    Other(String),
+}
+
 /// What the measures of a pair gave, one after the other.
 #[derive(Default)]
 struct Gathered {
     similarities: Vec<Similarity>,
-    /// Measures that aren't defined, by the reason.
-    undefined: Vec<(String, Vec<Measure>)>,
+    /// Why measures aren't defined, with their names.
+    undefined: Vec<(Reason, Vec<Measure>)>,
 }
 
 impl Gathered {
@@ -144,8 +152,11 @@ impl Gathered {
         match found {
             Ok(found) => self.similarities.push(found),
             Err(error) if error.is_undefined() => {
-                // The reason names the measure where it is of one measure alone.
-                let reason = error.to_string();
+                let reason = match error {
+                    Error::NoVariance { side, .. } => Reason::Still(side),
+                    // The reason names the measure where it is of one measure alone.
+                    other => Reason::Other(other.to_string()),
+                };
                 match self
                     .undefined
                     .iter_mut()
@@ -165,9 +176,12 @@ impl Gathered {
         let mut all: Vec<MeasureWarning> = Vec::new();
         for (reason, measures) in &self.undefined {
             let names: Vec<String> = measures.iter().map(Measure::to_string).collect();
-            all.push(MeasureWarning::from(Warning::Undefined {
-                measure: names.join(", "),
-                reason: reason.clone(),
+            all.push(MeasureWarning::from(match reason {
+                Reason::Still(side) => Warning::NoVariance { side: *side },
+                Reason::Other(reason) => Warning::Undefined {
+                    measure: names.join(", "),
+                    reason: reason.clone(),
+                },
             }));
         }
         let first = all.len();

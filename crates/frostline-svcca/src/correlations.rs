@@ -87,11 +87,12 @@ impl Correlations {
     /// The first k for which `T_k = -(n - k - (a + b + 1)/2 + Σ_{i≤k} ρ_i⁻²) ln Π_{i>k} (1 - ρ_i²)` isn't
     /// rejected against χ² with `(a - k)(b - k)` degrees of freedom, a and b the kept directions.
     ///
-    /// The law of χ² holds in the limit of many samples: with fewer than ten a direction it counts too many.
+    /// The law of χ² holds in the limit of many samples: with fewer than ten a direction the test finds some in noise too,
+    /// and this is none.
     ///
     /// Source: Bartlett 1954, Journal of the Royal Statistical Society B 16(2); Lawley 1959, Biometrika
     /// 46, for the sum.
-    pub fn real_directions(&self) -> usize {
+    pub fn real_directions(&self) -> Option<usize> {
         bartlett::real_directions(self.coefficients.as_slice(), self.independent, self.kept)
     }
 

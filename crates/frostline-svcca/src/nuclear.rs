@@ -4,12 +4,19 @@ use crate::{
     Chance, Error, centred_pair::CentredPair, decompose, range_finder::gaussian, similarity::Level,
 };
 
+/// The strongest directions of wide pairs that are drawn alone, and how often.
+const STRONG: usize = 8;
+const OFTEN: usize = 64;
+
 /// The sum of singular values of `XᵀY` where X and Y have the spectra of this pair but nothing in common.
 ///
 /// # Formula
 /// `‖Sx R Sy‖_*` with `R = G / √N`, G of independent normal numbers and N one less than the samples that differ. Where both
 /// sides fill much of the N dimensions, their bases are no longer as good as independent: the sum is then multiplied by the
 /// ratio in which canonical correlations of noise ([`Chance`]) stand to the singular values of G.
+///
+/// Wide pairs are drawn a few times only. Where their spectra are steep, the sum varies as that of their strongest
+/// directions does, which are cheap: those alone are drawn often, and what the few draws have beyond them is added.
 pub(crate) fn of_noise(pair: &CentredPair) -> Result<Level, Error> {
     let Some(spectra) = &pair.spectra else {
         unreachable!("a measure that sums singular values is prepared with both spectra")
@@ -30,29 +37,54 @@ pub(crate) fn of_noise(pair: &CentredPair) -> Result<Level, Error> {
     let draws = match fewer {
         1..=8 => 64,
         9..=32 => 8,
+        33..=128 => 4,
         _ => 2,
     };
+    let strong = [x.len(), y.len()].map(|count| count.min(STRONG));
+    let often = if fewer > STRONG { OFTEN } else { 0 };
     let crowded = (x.len() + y.len()) as f64 > freedom / 8.0;
-    let (mut sums, mut plain) = (Vec::new(), 0.0);
-    let all = gaussian(x.len() * draws, y.len());
+    let all = gaussian(x.len() * draws + strong[0] * often, y.len()) / freedom.sqrt();
+    let sum = |first: usize, [rows, columns]: [usize; 2]| {
+        let weighted = DMatrix::from_fn(rows, columns, |i, j| x[i] * all[(first + i, j)] * y[j]);
+        Ok::<f64, Error>(decompose::singular_values(&weighted)?.sum())
+    };
+    let (mut sums, mut beyond, mut plain) = (Vec::new(), Vec::new(), 0.0);
     for draw in 0..draws {
-        let noise = all.rows(draw * x.len(), x.len()) / freedom.sqrt();
-        let weighted = DMatrix::from_fn(x.len(), y.len(), |i, j| x[i] * noise[(i, j)] * y[j]);
-        sums.push(decompose::singular_values(&weighted)?.sum());
+        let first = draw * x.len();
+        let whole = sum(first, [x.len(), y.len()])?;
+        sums.push(whole);
+        if often > 0 {
+            beyond.push(whole - sum(first, strong)?);
+        }
         if crowded {
+            let noise = all.rows(first, x.len()).into_owned();
             plain += decompose::singular_values(&noise)?.sum();
         }
     }
     let count = draws as f64;
+    if often > 0 {
+        let more = beyond.iter().sum::<f64>() / count;
+        let draws = (0..often).map(|draw| sum(x.len() * draws + draw * strong[0], strong));
+        sums = draws.collect::<Result<Vec<f64>, Error>>()?;
+        sums.iter_mut().for_each(|sum| *sum += more);
+    }
     if crowded {
         let level = Chance::of(pair.independent, x.len(), y.len(), 0.0);
         let ratio = level.mean_rho * fewer as f64 * count / plain;
-        sums.iter_mut().for_each(|sum| *sum *= ratio);
+        let all = sums.iter_mut().chain(&mut beyond);
+        all.for_each(|sum| *sum *= ratio);
     }
-    let mean = sums.iter().sum::<f64>() / count;
-    let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
+    let (mean, variance) = mean_and_variance(&sums);
+    let (_, of_beyond) = mean_and_variance(&beyond);
     Ok(Level {
         mean,
-        deviation: (squares / (count - 1.0)).sqrt(),
+        deviation: (variance + of_beyond).sqrt(),
     })
+}
+
+/// Of draws; the variance of fewer than two is 0.
+fn mean_and_variance(draws: &[f64]) -> (f64, f64) {
+    let mean = draws.iter().sum::<f64>() / draws.len().max(1) as f64;
+    let squares: f64 = draws.iter().map(|draw| (draw - mean).powi(2)).sum();
+    (mean, squares / draws.len().saturating_sub(1).max(1) as f64)
 }

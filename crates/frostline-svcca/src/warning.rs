@@ -190,7 +190,7 @@ impl Warning {
             Warning::FlatFrequencies { count, of, .. } => {
                 format!("{layer} doesn't vary at {count} of {of} frequencies: they count as 0")
             }
-            Warning::Undefined { measure, reason } => format!("{measure} is undefined: {reason}"),
+            Warning::Undefined { measure, reason } => format!("no value of {measure}: {reason}"),
         }
     }
 }

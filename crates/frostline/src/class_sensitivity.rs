@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use frostline_activations::Activations;
-use frostline_svcca::{Bias, Cell, Chance, Grid, Measure, Prepared, Wanted};
+use frostline_svcca::{Cell, Grid, Measure, Prepared, Wanted};
 
 use crate::Error;
 
@@ -34,8 +34,8 @@ pub struct ClassSensitivity {
     pub classes: usize,
     /// `[layer][class]`; none where the measure isn't defined.
     pub values: Vec<Vec<Option<f64>>>,
-    /// What a layer of so many kept dimensions has in common with noise in place of a class, on average; none where
-    /// that isn't known for the measure, or the layer has no value.
+    /// What a layer of so many kept dimensions has in common with noise in place of a class, on average; none where the
+    /// layer has no value.
     pub chance: Vec<Option<f64>>,
     /// Why values are missing, each reason once.
     pub problems: Vec<String>,
@@ -75,10 +75,9 @@ impl ClassSensitivity {
                     .collect()
             })
             .collect();
-        let chance = grid.cells.iter().zip(&views).map(|(row, view)| {
+        let chance = grid.cells.iter().map(|row| {
             let similarity = row.iter().find_map(|cell| cell.similarity.as_ref())?;
-            let [kept, _] = similarity.kept;
-            of_noise(measure, view.dims()[0], kept)
+            Some(similarity.chance)
         });
         Ok(ClassSensitivity {
             chance: chance.collect(),
@@ -137,17 +136,6 @@ fn value(cell: &Cell, layer: &Side, class: &Side) -> Result<f64, String> {
 
 /// A layer or a class, or why it can't be measured.
 type Side = Result<Prepared, frostline_svcca::Error>;
-
-/// The value that noise in place of a class gives on average.
-fn of_noise(measure: Measure, samples: usize, kept: usize) -> Option<f64> {
-    match measure {
-        _ if kept == 0 => None,
-        Measure::Svcca(_) | Measure::Pwcca(_) => Some(Chance::multiple_correlation(samples, kept)),
-        Measure::R2 => Some(Chance::of(samples, kept, 1, 0.0).mean_rho2),
-        Measure::Cka(Bias::Debiased) => Some(0.0),
-        Measure::Cka(Bias::Biased) | Measure::Procrustes | Measure::Pls => None,
-    }
-}
 
 /// Each reason once, with the first pair that it holds for.
 fn problems(layers: &[String], found: &[Vec<Result<f64, String>>]) -> Vec<String> {

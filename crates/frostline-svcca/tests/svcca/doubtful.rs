@@ -435,6 +435,25 @@ fn every_measure_knows_what_unrelated_layers_give() {
 }
 
 #[test]
+fn the_chance_level_of_steep_wide_spectra_is_seldom_exceeded() {
+    const DRAWS: usize = 200;
+    let sizes: Vec<f64> = (0..40).map(|i| 0.5f64.powi(i)).collect();
+    let device = (&Device::flex(), DType::F64);
+    let sizes = Tensor::<2>::from_data(TensorData::new(sizes, [1, 40]), device);
+    for measure in [Measure::Procrustes, Measure::Pls] {
+        let found: Vec<_> = (0..DRAWS)
+            .map(|_| {
+                let draw = || normal(400, 40) * sizes.clone();
+                measure.between(&draw(), &draw()).unwrap()
+            })
+            .collect();
+        // 5 % of a half-normal number lie beyond its mean and two standard deviations.
+        let beyond = found.iter().filter(|one| !one.is_chance()).count();
+        assert!((2..=20).contains(&beyond), "{measure}: {beyond} of {DRAWS}");
+    }
+}
+
+#[test]
 fn an_error_names_the_measure_that_rounding_hides() {
     let huge = Tensor::<2>::from_data(
         [[1e30, 1.0], [1.0, 2.0], [2.0, 0.0], [3.0, 1.0]],

@@ -194,7 +194,10 @@ fn check(case: &Case, pair: &Pair<'_>) {
         return;
     };
     if let Some(real) = expected["bartlett"]["k_hat"].as_u64() {
-        assert_eq!(cca.real_directions() as u64, real, "{}", case.name);
+        // With fewer than ten samples a direction the test finds some in noise too.
+        let enough = cca.independent >= 10 * cca.kept[0].max(cca.kept[1]);
+        let expected = enough.then_some(real as usize);
+        assert_eq!(cca.real_directions(), expected, "{}", case.name);
     }
     close(
         "cca",
