@@ -227,6 +227,8 @@ fn note(found: &Comparison, measure: Measure, [x, y]: [&str; 2]) -> String {
         Measure::Procrustes => found
             .procrustes
             .map(|procrustes| format!("{} rad", fixed(procrustes.angular, 6))),
+        // Where a layer doesn't vary there is nothing to explain.
+        Measure::R2 if found.rank.contains(&0) => None,
         Measure::R2 => {
             let other = found.r2.x_from_y.map(|share| fixed(share, 6));
             let other = other.unwrap_or("n/a".to_string());

@@ -10,9 +10,9 @@ use crate::{
 ///
 /// # Formula
 /// `y_from_x = ‖Uxᵀ Y‖²_F / ‖Y‖²_F`, Ux an orthonormal basis of the centred x. With `Y = Uy Sy Vyᵀ` it is
-/// `Σ_ij (Uxᵀ Uy)²_ij s²_j / Σ s²_j`. Of k directions of unrelated noise it is `k / (n - 1)` in the
+/// `Σ_ij (Uxᵀ Uy)²_ij s²_j / Σ s²_j`. 0 where nothing varies. Of k directions of unrelated noise it is `k / (n - 1)` in the
 /// mean, whatever y is, and varies by `√(2k(N - k) / (N²(N + 2) p))`, `N = n - 1`, p the participation ratio of y; below two
-/// samples a direction, where most of any y is explained, it is none, as it is where x or y doesn't vary.
+/// samples a direction, where most of any y is explained, it is none.
 ///
 /// Source: Kornblith et al. 2019, arXiv:1905.00414, section 3.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,8 +58,7 @@ impl R2 {
             let spread = 2.0 * k * (noise - k).max(0.0) * shares.norm_squared();
             (spread / (noise * noise * (noise + 2.0)).max(1.0)).sqrt()
         };
-        let vary = x.kept() > 0 && y.kept() > 0;
-        let enough = |by: &Profile| vary && enough_samples(samples, by.kept()).is_ok();
+        let enough = |by: &Profile| enough_samples(samples, by.kept()).is_ok();
         R2 {
             y_from_x: enough(x).then(|| y_from_x.min(1.0)),
             x_from_y: enough(y).then(|| x_from_y.min(1.0)),
