@@ -30,6 +30,7 @@ mod aside;
 mod axes;
 mod by_chance;
 mod error;
+mod handing;
 mod layout;
 mod ledger;
 mod listening;
@@ -59,7 +60,8 @@ use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;
 pub use run::{
-    Check, FORMAT_VERSION, Outcome, PanesProbe, ProbeInfo, Run, RunInfo, Status, Versions,
+    Check, FORMAT_VERSION, Outcome, OwnAndInherited, PanesProbe, ProbeInfo, Run, RunInfo, Status,
+    Versions,
 };
 pub use run_folder::RunFolder;
 pub use schedule::{CheckpointSchedule, Length};

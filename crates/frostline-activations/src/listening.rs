@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 
-use crate::{Axes, record::Recorder, replacing::Replacement};
+use crate::{Axes, handing::HandOn, record::Recorder, replacing::Replacement};
 
 /// How many listen now, on all threads. A thread that listens counts itself before its forward, so the
 /// relaxed load always sees at least its own.
@@ -37,6 +37,8 @@ pub(crate) enum Wants {
     Everything(Recorder),
     /// One is replaced.
     One(Replacement),
+    /// Every one is kept, and hands on what was recorded before.
+    HandOn(HandOn),
 }
 
 #[inline]
@@ -53,6 +55,14 @@ pub(crate) fn heard<const D: usize>(
 ) -> Tensor<D> {
     let listeners = HERE.with_borrow(|here| here.listeners.len());
     for place in (0..listeners).rev() {
+        let instead = HERE.with_borrow_mut(|here| {
+            let (hand_on, name) = here.hand_on(place, name)?;
+            hand_on.hear(name, &tensor, axes)
+        });
+        if let Some(instead) = instead {
+            tensor = instead;
+            continue;
+        }
         let found = HERE.with_borrow_mut(|here| {
             let (replacement, name) = here.replacement(place, name)?;
             replacement.hear(name, tensor.dims())
@@ -87,7 +97,7 @@ impl Here {
             Wants::Everything(recorder) => {
                 Some((recorder, format!("{}{name}", &scope[listener.outside..])))
             }
-            Wants::One(_) => None,
+            Wants::One(_) | Wants::HandOn(_) => None,
         })
     }
 
@@ -97,7 +107,17 @@ impl Here {
         let name = format!("{}{name}", &self.scope[listener.outside..]);
         match &mut listener.wants {
             Wants::One(replacement) => Some((replacement, name)),
-            Wants::Everything(_) => None,
+            Wants::Everything(_) | Wants::HandOn(_) => None,
+        }
+    }
+
+    /// Who hands on in this place, if someone does, with the name as they hear it.
+    fn hand_on(&mut self, place: usize, name: &str) -> Option<(&mut HandOn, String)> {
+        let listener = &mut self.listeners[place];
+        let name = format!("{}{name}", &self.scope[listener.outside..]);
+        match &mut listener.wants {
+            Wants::HandOn(hand_on) => Some((hand_on, name)),
+            Wants::Everything(_) | Wants::One(_) => None,
         }
     }
 }

@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor};
 
-use crate::{Activation, Activations, Axes, Error, LayerShape, Layout, RealTokens, record};
+use crate::{
+    Activation, Activations, Axes, Error, LayerShape, Layout, RealTokens, handing::handing_on,
+    record,
+};
 
 /// A fixed set of batches on which a model is evaluated again and again, always in the same order and in
 /// evaluation mode, so that its activations at two checkpoints can be compared sample by sample.
@@ -198,7 +201,41 @@ impl<M: Module> Probe<M> {
     /// [`Error::EmptyActivation`], [`Error::BadGrid`], [`Error::Device`].
     pub fn activations(&self, model: &M) -> Result<Activations, Error> {
         let model = model.valid();
-        let (first, mut inputs) = self.batch(&model, 0)?;
+        self.joined(|batch| self.batch(&model, batch))
+    }
+
+    /// What each of these layers says to what the layer below it said in the model `before`, as views
+    /// `[sample, neuron]`: only its own weights make the difference between that and what it said before.
+    ///
+    /// Both models are evaluated as by [`activations`](Self::activations). While the taps of these layers fire in `model`, each
+    /// hands on what it gave in `before`, so it's exact where a layer sees nothing but the output of the layer below it.
+    /// A connection around a tap, from a layer to one further up, brings changes from below with it.
+    ///
+    /// # Errors
+    /// As for [`activations`](Self::activations).
+    pub fn layers_alone<'a>(
+        &self,
+        model: &M,
+        before: &M,
+        layers: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Activations, Error> {
+        let layers: Vec<&str> = layers.into_iter().collect();
+        let (model, before) = (model.valid(), before.valid());
+        self.joined(|batch| {
+            let recorded = self.asked(&before, batch)?.into_iter();
+            let recorded = recorded.filter(|layer| layers.contains(&layer.name()));
+            let (asked, said) = handing_on(recorded.collect(), || (self.ask)(&model, batch))?;
+            asked?;
+            self.told_apart(said, batch)
+        })
+    }
+
+    /// The views of all batches, each layer's joined into one.
+    fn joined(
+        &self,
+        of_batch: impl Fn(usize) -> Result<(Activations, usize), Error>,
+    ) -> Result<Activations, Error> {
+        let (first, mut inputs) = of_batch(0)?;
         let layout = self.settled(&first, inputs)?;
         let views = |activations: &Activations, first_input| -> Result<Vec<Tensor<2>>, Error> {
             let layers = activations.iter();
@@ -208,7 +245,7 @@ impl<M: Module> Probe<M> {
         };
         let mut joined: Vec<_> = views(&first, 0)?.into_iter().map(|v| vec![v]).collect();
         for batch in 1..self.batches {
-            let (activations, samples) = self.batch(&model, batch)?;
+            let (activations, samples) = of_batch(batch)?;
             if !activations.names().eq(first.names()) {
                 return Err(Error::TapsDiffer {
                     batch,
@@ -249,13 +286,27 @@ impl<M: Module> Probe<M> {
 
     /// The activations of a batch, with their axes and mask, and how many samples it has.
     fn batch(&self, model: &M, batch: usize) -> Result<(Activations, usize), Error> {
+        self.told_apart(self.asked(model, batch)?, batch)
+    }
+
+    /// The activations of a batch as they were tapped.
+    fn asked(&self, model: &M, batch: usize) -> Result<Activations, Error> {
         if self.batches == 0 {
             return Err(Error::EmptyProbe);
         }
-        let mut activations = (self.ask)(model, batch)?;
+        let activations = (self.ask)(model, batch)?;
         if activations.is_empty() {
             return Err(Error::NoTaps);
         }
+        Ok(activations)
+    }
+
+    /// The activations of a batch with their axes and mask, and how many samples it has.
+    fn told_apart(
+        &self,
+        mut activations: Activations,
+        batch: usize,
+    ) -> Result<(Activations, usize), Error> {
         for (layers, axes) in &self.axes_of {
             activations = activations.with_axes_of(layers, *axes)?;
         }

@@ -16,10 +16,7 @@ pub fn record<T>(forward: impl FnOnce() -> T) -> Result<(T, Activations), Error>
     let Wants::Everything(recorder) = listening.stop() else {
         unreachable!("a recorder was started two lines above")
     };
-    match recorder.tapped_twice {
-        Some(name) => Err(Error::TappedTwice { name }),
-        None => Ok((output, recorder.layers.into_iter().collect())),
-    }
+    Ok((output, recorder.recorded()?))
 }
 
 #[derive(Default)]
@@ -44,5 +41,13 @@ impl Recorder {
             Some(axes) => layer.with_axes(axes),
             None => layer,
         });
+    }
+
+    /// Errors: `TappedTwice`.
+    pub(crate) fn recorded(self) -> Result<Activations, Error> {
+        match self.tapped_twice {
+            Some(name) => Err(Error::TappedTwice { name }),
+            None => Ok(self.layers.into_iter().collect()),
+        }
     }
 }

@@ -147,6 +147,9 @@ pub struct Check {
     pub epoch: f64,
     /// The mean learning rate since the previous check.
     pub learning_rate: Option<f64>,
+    /// The same of each layer, where layers have rates of their own; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learning_rates: Vec<Option<f64>>,
     /// Seconds of training so far, without measuring and testing.
     pub training_seconds: f64,
     /// Seconds of measuring so far: probing, comparing, deciding and writing.
@@ -156,6 +159,13 @@ pub struct Check {
     pub cpu_seconds: Option<f64>,
     /// The mean training loss since the previous check.
     pub loss: Option<f64>,
+    /// The standard error of that mean, with the losses of steps taken as independent; none of fewer than two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_error: Option<f64>,
+    /// The mean training loss of the first steps of all: the first hundredth of the training, ten at least. None at checks
+    /// before which there were none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_loss: Option<f64>,
     /// The accuracy on held-out samples, in `[0, 1]`, where it is known.
     pub accuracy: Option<f64>,
     /// The similarity of each layer to itself at the previous check, in the order of
@@ -165,6 +175,18 @@ pub struct Check {
     /// there is no similarity, where the layer is frozen, and where the measure has no chance level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chance: Vec<Option<ByChance>>,
+    /// How alike each layer is at the previous check and at this, freed of chance, 1 for a layer that is the same: what its change
+    /// is judged by. Empty in a run that was recorded before it was kept; none where there is no similarity, where the
+    /// layer is frozen, and where the measure has no such value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub likeness: Vec<Option<f64>>,
+    /// The same between the first check and this. Empty at the first check too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_start: Vec<Option<f64>>,
+    /// Where each layer's change since the previous check came from. Empty when that was not watched; none where there is no
+    /// similarity, and where the layer is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Option<OwnAndInherited>>,
     /// `‖Σ g‖₁` of each layer: the gradients of all steps since the previous check, summed, then their
     /// absolute values. Empty when they were not watched, none where no gradient was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -184,6 +206,18 @@ pub struct Check {
     /// What was computed and saved up to this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
+}
+
+/// A layer's likeness to itself at the check before ([`Check::likeness`]), split by what changed.
+///
+/// With f the layer, x what the layer below it said, and ' for the check before: `own` is the likeness of f(x') and f'(x'),
+/// which only the layer's weights tell apart; `inherited` that of f(x) and f(x'), which only its inputs do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnAndInherited {
+    /// The same inputs through the weights of now and of then.
+    pub own: f64,
+    /// The inputs of now and of then through the weights of now.
+    pub inherited: f64,
 }
 
 /// A run read back from its folder.

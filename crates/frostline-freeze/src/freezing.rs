@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -22,7 +23,7 @@ use frostline_tensorboard::EventFile;
 use crate::clock::{Clock, wall_seconds};
 use crate::frozen::change;
 use crate::spending::Spending;
-use crate::watching::{GradientSums, Told};
+use crate::watching::{GradientSums, Told, layer_rates};
 use crate::{
     Error, Features, FreezePolicy, History, InputKey, Layered, Layers, PrefixCache, Step, Tested,
     Watched,
@@ -51,6 +52,8 @@ pub struct FreezeTraining<M> {
     tensorboard: Option<PathBuf>,
     info: RunInfo,
     history: History,
+    /// The model of the check before, where changes are split.
+    before: Option<M>,
     cache: Option<Arc<Mutex<PrefixCache>>>,
     thawed: Option<Range<usize>>,
     /// What there is while training goes on.
@@ -103,6 +106,7 @@ impl<M: Module> FreezeTraining<M> {
             going_on: false,
             tensorboard: None,
             history: History::new(names, length),
+            before: None,
             cache: None,
             thawed: None,
             going: None,
@@ -164,7 +168,7 @@ impl<M: Module> FreezeTraining<M> {
         }
         let frozen = self.frozen();
         let going = self.going.as_mut().expect("started above");
-        going.told.add(&step);
+        going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
             None => (step.samples, false),
@@ -231,6 +235,15 @@ impl<M: Module> FreezeTraining<M> {
     pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
         if let (true, Some(going)) = (self.watched.gradients, &mut self.going) {
             going.gradients.add(model, gradients);
+        }
+    }
+
+    /// Tells the learning rates of a step before [`after_step`](Self::after_step), where groups of parameters have rates of
+    /// their own: each layer is then judged by its own, the largest of its parameters.
+    pub fn learning_rates(&mut self, model: &M, rates: &ModuleLearningRate) {
+        if let Some(going) = &mut self.going {
+            let rates = layer_rates(model, &self.layers, rates);
+            going.told.add_rates(&rates);
         }
     }
 
@@ -406,6 +419,7 @@ impl<M: Module> FreezeTraining<M> {
             gradients: GradientSums::default(),
             weights: None,
             previous: vec![None; self.layers.len()],
+            first: Vec::new(),
             spending: Spending::new(self.info.forward_flops.clone(), ledger),
             forwarded: None,
             cache_off_told: false,

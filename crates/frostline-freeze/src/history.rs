@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use frostline_activations::{Check, Length, Run};
 
-use crate::FreezePolicy;
+use crate::{FreezePolicy, change::rate, policy::ROUNDING};
 
 /// What every check saw, up to the one that is being decided.
 #[derive(Clone, Debug)]
@@ -10,7 +10,9 @@ pub struct History {
     layers: Vec<String>,
     length: Length,
     checks: Vec<Check>,
-    /// The largest learning rate up to each check, so that a long history is read once and not at every check.
+    /// The largest learning rate up to each check.
+    rates_so_far: Vec<Option<f64>>,
+    /// The largest learning rate of each layer, so that a long history is read once and not at every check.
     largest_rates: Vec<Option<f64>>,
     known: Known,
 }
@@ -52,11 +54,13 @@ struct Drops {
 impl History {
     /// An empty history of a training of these layers, from the input up, and this length.
     pub fn new(layers: impl IntoIterator<Item = String>, length: Length) -> Self {
+        let layers: Vec<String> = layers.into_iter().collect();
         History {
-            layers: layers.into_iter().collect(),
+            largest_rates: vec![None; layers.len()],
+            layers,
             length,
             checks: Vec::new(),
-            largest_rates: Vec::new(),
+            rates_so_far: Vec::new(),
             known: Known::default(),
         }
     }
@@ -73,9 +77,13 @@ impl History {
 
     /// Adds what a check saw. Its `frozen` is the count before the decision.
     pub fn push(&mut self, check: Check) {
-        let before = self.largest_rates.last().copied().flatten();
+        for (layer, largest) in self.largest_rates.iter_mut().enumerate() {
+            let rates = largest.iter().copied().chain(rate(&check, layer));
+            *largest = rates.reduce(f64::max);
+        }
+        let before = self.rates_so_far.last().copied().flatten();
         let rates = before.into_iter().chain(check.learning_rate);
-        self.largest_rates.push(rates.reduce(f64::max));
+        self.rates_so_far.push(rates.reduce(f64::max));
         self.checks.push(check);
     }
 
@@ -142,13 +150,15 @@ impl History {
         };
         // What was decided at the latest check then was written into it afterwards.
         since.checks.pop();
-        since.largest_rates.pop();
+        since.rates_so_far.pop();
         let known = check.saturating_add(since.checks.len());
         for (added, seen) in self.checks.iter().enumerate().skip(known) {
             let mut seen = seen.clone();
             if added == check {
                 seen.similarity.fill(None);
                 seen.chance.fill(None);
+                seen.likeness.fill(None);
+                seen.parts.fill(None);
                 seen.gradients.fill(None);
                 seen.weight_change.fill(None);
             }
@@ -157,6 +167,35 @@ impl History {
         let since = Arc::new(since);
         *last = Some((check, since.clone()));
         since
+    }
+
+    /// Whether the mean learning rate since the latest check is larger than any before: the training is still warming up.
+    pub fn rate_rises(&self) -> bool {
+        let before = self.rates_so_far.len().checked_sub(2);
+        let before = before.and_then(|before| self.rates_so_far[before]);
+        let latest = self.latest().and_then(|check| check.learning_rate);
+        let both = latest.zip(before);
+        both.is_some_and(|(latest, before)| latest > before * (1.0 + ROUNDING))
+    }
+
+    /// Whether the training loss has fallen by this share of what it was at first, and by more than chance explains; none
+    /// where no loss was told.
+    ///
+    /// # Formula
+    ///
+    /// `l₀ - l ≥ share · |l₀|` and `l₀ - l > 3 e`: `l₀` is [`Check::first_loss`](crate::Check::first_loss) of the first
+    /// check that has one, `l` the loss since the latest check and `e` its standard error.
+    pub fn loss_has_fallen(&self, share: f64) -> Option<bool> {
+        let first = self.checks.iter().find_map(|check| check.first_loss)?;
+        let latest = self.latest()?;
+        let fallen = first - latest.loss?;
+        let error = latest.loss_error.unwrap_or(0.0);
+        Some(fallen >= share * first.abs() && fallen > 3.0 * error)
+    }
+
+    /// The largest mean learning rate of a layer between two checks.
+    pub(crate) fn largest_rate(&self, layer: usize) -> Option<f64> {
+        *self.largest_rates.get(layer)?
     }
 
     /// The latest check at which the mean learning rate was at most `max / factor`, `max` the largest since the drop before.
@@ -186,28 +225,5 @@ impl History {
         }
         drops.checks = self.checks.len();
         drops.latest
-    }
-
-    /// How much a layer changed between the check before `check` and `check`, per unit of relative
-    /// learning rate.
-    ///
-    /// # Formula
-    ///
-    /// `(1 - s) / (lr / lr_max)`, with `s` the layer's similarity to itself at the previous check,
-    /// `lr` the mean learning rate since then and `lr_max` the largest such mean so far. A falling
-    /// learning rate makes every layer stand still; divided by it, only a layer that has converged
-    /// does. Without learning rates it is `1 - s`. None where the similarity is not known, or where the
-    /// rate is zero while the layer is not exactly still.
-    pub fn change(&self, layer: usize, check: usize) -> Option<f64> {
-        let this = self.checks.get(check)?;
-        let change = 1.0 - (*this.similarity.get(layer)?)?;
-        if change == 0.0 {
-            return Some(0.0);
-        }
-        let (Some(rate), Some(largest)) = (this.learning_rate, self.largest_rates[check]) else {
-            return Some(change);
-        };
-        let relative = change / (rate / largest);
-        relative.is_finite().then_some(relative)
     }
 }

@@ -31,6 +31,7 @@
 //! This crate decides; it does no linear algebra and doesn't own the training loop.
 
 mod by_chance;
+mod change;
 mod clock;
 mod error;
 mod freezing;
@@ -68,6 +69,7 @@ pub use step::{Step, Tested};
 
 // What a user of this crate needs to give to it and to read from it.
 pub use frostline_activations::{
-    Check, CheckpointSchedule, Length, Metrics, MetricsPoint, Probe, RunInfo, Spread, Status,
+    Check, CheckpointSchedule, Length, Metrics, MetricsPoint, OwnAndInherited, Probe, RunInfo,
+    Spread, Status,
 };
 pub use frostline_svcca::{Measure, Svcca};

@@ -103,6 +103,10 @@ pub struct Watched {
     pub gradients: bool,
     /// How far each layer's weights moved: [`Check::weight_change`](crate::Check::weight_change).
     pub weights: bool,
+    /// How much of each layer's change is its own: [`Check::parts`](crate::Check::parts). That takes the weights of the check
+    /// before and evaluates the probe three times at a check in place of once.
+    #[serde(default)]
+    pub parts: bool,
 }
 
 impl Watched {
@@ -111,6 +115,7 @@ impl Watched {
         Watched {
             gradients: self.gradients || other.gradients,
             weights: self.weights || other.weights,
+            parts: self.parts || other.parts,
         }
     }
 }
@@ -164,7 +169,7 @@ impl FreezePolicy for Never {
 }
 
 /// t = i/L is not exact in floating point: 0.6 · 5 has to count as 3.
-const ROUNDING: f64 = 1e-9;
+pub(crate) const ROUNDING: f64 = 1e-9;
 
 /// The largest of the values at the last `patience` of so many checks, when all of them know one.
 fn largest_of_last(

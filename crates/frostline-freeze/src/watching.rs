@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{ElementConversion, Tensor};
 use serde::{Deserialize, Serialize};
+
+use frostline_activations::Length;
 
 use crate::{Layers, Step};
 
@@ -13,24 +16,54 @@ use crate::{Layers, Step};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) learning_rate: Mean,
+    /// Of each layer, where they have rates of their own.
+    #[serde(default)]
+    pub(crate) layer_rates: Vec<Mean>,
     pub(crate) loss: Mean,
+    /// Of the first steps of all.
+    #[serde(default)]
+    pub(crate) first_loss: Mean,
     pub(crate) accuracy: Option<f64>,
     /// Optimiser steps.
     pub(crate) steps: usize,
 }
 
 impl Told {
-    pub(crate) fn add(&mut self, step: &Step) {
+    pub(crate) fn add(&mut self, step: &Step, length: Length) {
         self.learning_rate.add(step.learning_rate);
         self.loss.add(step.loss);
+        if step.step <= (length.steps / 100).max(10) {
+            self.first_loss.add(step.loss);
+        }
         self.accuracy = step.accuracy.or(self.accuracy);
         self.steps += 1;
+    }
+
+    /// Adds the rates that the layers have at a step.
+    pub(crate) fn add_rates(&mut self, rates: &[Option<f64>]) {
+        self.layer_rates.resize(rates.len(), Mean::default());
+        for (mean, rate) in self.layer_rates.iter_mut().zip(rates) {
+            mean.add(*rate);
+        }
+    }
+
+    /// The mean rate of each layer; empty where all have the same, and where nobody told them.
+    pub(crate) fn layer_rates(&self) -> Vec<Option<f64>> {
+        let rates: Vec<Option<f64>> = self.layer_rates.iter().map(Mean::value).collect();
+        let mut known = rates.iter().flatten();
+        let first = known.next();
+        match known.all(|rate| Some(rate) == first) {
+            true => Vec::new(),
+            false => rates,
+        }
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mean {
     sum: f64,
+    #[serde(default)]
+    squares: f64,
     count: usize,
 }
 
@@ -38,6 +71,7 @@ impl Mean {
     fn add(&mut self, value: Option<f64>) {
         if let Some(value) = value {
             self.sum += value;
+            self.squares += value * value;
             self.count += 1;
         }
     }
@@ -45,6 +79,53 @@ impl Mean {
     pub(crate) fn value(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
+
+    /// The standard error of the mean.
+    pub(crate) fn error(&self) -> Option<f64> {
+        let (mean, count) = (self.value()?, self.count as f64);
+        let variance = (self.squares / count - mean * mean).max(0.0);
+        (self.count > 1).then(|| (variance / (count - 1.0)).sqrt())
+    }
+}
+
+/// The largest learning rate among each layer's parameters; none for a layer without any.
+pub(crate) fn layer_rates<M: Module>(
+    model: &M,
+    layers: &Layers,
+    rates: &ModuleLearningRate,
+) -> Vec<Option<f64>> {
+    struct Asking<'a> {
+        rates: &'a ModuleLearningRate,
+        path: Vec<String>,
+        found: HashMap<ParamId, f64>,
+    }
+    impl ModuleVisitor for Asking<'_> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let path = self.path.join(".");
+            let rate = self.rates.lr_from_param(param.id, Some(&path));
+            self.found.insert(param.id, rate);
+        }
+    }
+    let mut asking = Asking {
+        rates,
+        path: Vec::new(),
+        found: HashMap::new(),
+    };
+    model.visit(&mut asking);
+    let of_layer = |layer: usize| {
+        let ids = layers.ids(layer..layer + 1);
+        let rates = ids.filter_map(|id| asking.found.get(&id).copied());
+        rates.reduce(f64::max)
+    };
+    (0..layers.len()).map(of_layer).collect()
 }
 
 /// The sum of the gradients of every parameter over the steps since the last check.

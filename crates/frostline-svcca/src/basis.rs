@@ -43,6 +43,17 @@ impl Basis {
         self.profile.cut
     }
 
+    /// The leading directions, this many at most.
+    pub(crate) fn leading(mut self, count: usize) -> Basis {
+        if count < self.kept() {
+            let narrowed = self.directions.filter(|_| count > 0);
+            self.directions = narrowed.map(|directions| directions.narrow(1, 0, count));
+            let values = &self.profile.singular_values;
+            self.profile.singular_values = values.rows(0, count).into_owned();
+        }
+        self
+    }
+
     /// `Pᵀ Q: [kept of self, kept of other]`, empty where one of them keeps nothing.
     pub(crate) fn cross(&self, other: &Basis) -> Result<DMatrix<f64>, Error> {
         let (p, q) = (self.directions.as_ref(), other.directions.as_ref());

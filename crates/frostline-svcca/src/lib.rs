@@ -23,6 +23,7 @@
 //! - [`Pair`]: every measure between two [`View`]s, or two views in [`Moments`], which are gathered batch by
 //!   batch and merged;
 //! - [`Prepared`] and [`Grid`]: many views against many, each prepared once;
+//! - [`Snapshot`]: a layer against itself at other moments of a training;
 //! - [`dft_cca`]: convolutional layers, frequency by frequency;
 //! - [`Projection`]: a layer reduced to a few directions, or to the neurons that [`most_active_neurons`] and
 //!   [`random_neurons`] choose;
@@ -65,6 +66,7 @@ mod regression;
 mod repeats;
 mod shared_inputs;
 mod similarity;
+mod snapshot;
 mod split_mix;
 mod view;
 mod warning;
@@ -100,5 +102,6 @@ pub use projection::Projection;
 pub use pwcca::Pwcca;
 pub use regression::R2;
 pub use similarity::Similarity;
+pub use snapshot::Snapshot;
 pub use view::View;
 pub use warning::{Side, Warning};

@@ -120,6 +120,14 @@ impl Prepared {
         basis.projections(rotation)
     }
 
+    /// The basis, where the measure whitens.
+    pub(crate) fn basis(&self) -> Option<&Basis> {
+        match &self.columns {
+            Columns::Whitened { basis, .. } => Some(basis),
+            Columns::Centred(_) => None,
+        }
+    }
+
     /// The product of the columns of both.
     ///
     /// Errors: `SampleMismatch`, `MeasureMismatch`.

@@ -1,7 +1,9 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use frostline_activations::{Activations, ByChance, Check, ProbeInfo, Run, Status};
-use frostline_svcca::{Prepared, View};
+use frostline_activations::{
+    Activations, ByChance, Check, OwnAndInherited, ProbeInfo, Run, Status,
+};
+use frostline_svcca::{Snapshot, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
@@ -12,6 +14,12 @@ use crate::{Error, by_chance};
 struct Compared {
     similarity: Vec<Option<f64>>,
     chance: Vec<Option<ByChance>>,
+    /// Against the first check; empty at that.
+    from_start: Vec<Option<f64>>,
+    /// What changes are judged by.
+    likeness: Vec<Option<f64>>,
+    /// Empty where nobody watches them.
+    parts: Vec<Option<OwnAndInherited>>,
     /// What makes the similarities less believable, with the layer's name.
     warnings: Vec<String>,
 }
@@ -133,12 +141,18 @@ impl<M: Module> FreezeTraining<M> {
         let Compared {
             similarity,
             chance,
+            from_start,
+            likeness,
+            parts,
             mut warnings,
-        } = self.compare(&activations, frozen, step)?;
+        } = self.compare(model, &activations, frozen, step)?;
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());
-        going.spending.probed(self.info.probe.evaluated());
+        let evaluations = if parts.is_empty() { 1 } else { 3 };
+        going
+            .spending
+            .probed(evaluations * self.info.probe.evaluated());
         let gradients = match self.watched.gradients {
             true => going.gradients.take(&self.layers),
             false => Vec::new(),
@@ -158,11 +172,17 @@ impl<M: Module> FreezeTraining<M> {
             step,
             epoch: self.history.length().epoch(step),
             learning_rate: told.learning_rate.value(),
+            learning_rates: told.layer_rates(),
             training_seconds: going.clock.training_seconds(),
             loss: told.loss.value(),
+            loss_error: told.loss.error(),
+            first_loss: told.first_loss.value(),
             accuracy: told.accuracy,
             similarity,
             chance,
+            likeness,
+            from_start,
+            parts,
             gradients,
             weight_change,
             frozen,
@@ -198,21 +218,51 @@ impl<M: Module> FreezeTraining<M> {
     /// the warnings say why.
     fn compare(
         &mut self,
+        model: &M,
         activations: &Activations,
         frozen: usize,
         step: usize,
     ) -> Result<Compared, Error> {
+        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+        let before = self.before.take();
+        let alone = match &before {
+            Some(before) => {
+                let names = names.iter().map(String::as_str);
+                Some(self.probe.layers_alone(model, before, names)?)
+            }
+            None => None,
+        };
+        if self.watched.parts {
+            self.before = Some(model.valid());
+        }
         let mut found = Compared {
             similarity: vec![Some(1.0); frozen],
             chance: vec![None; frozen],
+            likeness: vec![None; frozen],
+            from_start: vec![None; frozen],
+            parts: match alone {
+                Some(_) => vec![None; frozen],
+                None => Vec::new(),
+            },
             warnings: Vec::new(),
         };
-        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
         for (layer, name) in names.iter().enumerate().skip(frozen) {
             let prepared = self.prepared(activations, name, step)?;
             let going = self.going.as_mut().expect("a check follows the start");
             let kept = prepared.as_ref().ok().cloned();
+            let first = going.first.get(layer).and_then(Option::as_ref);
+            let from_start = first.zip(kept.as_ref());
+            let from_start = from_start.and_then(|(first, now)| first.likeness(now));
+            found.from_start.push(from_start);
             let previous = std::mem::replace(&mut going.previous[layer], kept);
+            if let Some(alone) = &alone {
+                let sides = [previous.as_ref(), prepared.as_ref().ok()];
+                let parts = self.parts(sides, alone, name, step)?;
+                found.parts.push(parts);
+            }
+            let likeness = previous.as_ref().zip(prepared.as_ref().ok());
+            let likeness = likeness.and_then(|(before, now)| before.likeness(now));
+            found.likeness.push(likeness);
             let compared = match (previous, prepared) {
                 (None, Ok(_)) => None,
                 (Some(previous), Ok(now)) => Some(previous.similarity(&now)),
@@ -244,7 +294,30 @@ impl<M: Module> FreezeTraining<M> {
                 .similarity
                 .push(compared.map(|compared| compared.value));
         }
+        let going = self.going.as_mut().expect("a check follows the start");
+        if going.first.is_empty() {
+            going.first = going.previous.clone();
+            found.from_start.clear();
+        }
         Ok(found)
+    }
+
+    /// How a layer's change between two checks is split; none where one of them isn't known, or can't be compared.
+    fn parts(
+        &mut self,
+        [before, now]: [Option<&Snapshot>; 2],
+        alone: &Activations,
+        name: &str,
+        step: usize,
+    ) -> Result<Option<OwnAndInherited>, Error> {
+        let (Some(before), Some(now)) = (before, now) else {
+            return Ok(None);
+        };
+        let Ok(alone) = self.prepared(alone, name, step)? else {
+            return Ok(None);
+        };
+        let parts = before.likeness(&alone).zip(alone.likeness(now));
+        Ok(parts.map(|(own, inherited)| OwnAndInherited { own, inherited }))
     }
 
     /// What is kept of a layer for the next check, or why nothing is. The outer error ends the training: an
@@ -254,7 +327,7 @@ impl<M: Module> FreezeTraining<M> {
         activations: &Activations,
         name: &str,
         step: usize,
-    ) -> Result<Result<Prepared, frostline_svcca::Error>, Error> {
+    ) -> Result<Result<Snapshot, frostline_svcca::Error>, Error> {
         // The probe keeps views, so the layout is settled.
         let values = activations.view(name)?;
         // Places of one input are not independent samples.
@@ -264,7 +337,7 @@ impl<M: Module> FreezeTraining<M> {
             Some(inputs) => view.of_inputs(inputs),
             None => Ok(view),
         });
-        match view.and_then(|view| self.measure.prepare(&view)) {
+        match view.and_then(|view| Snapshot::of(&view, self.measure)) {
             Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
                 Err(self.diverged(step, format!("layer `{name}`: {error}")))
             }

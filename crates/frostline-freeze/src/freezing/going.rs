@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use frostline_activations::{Check, Metrics, MetricsPoint, RunFolder, Spread};
-use frostline_svcca::Prepared;
+use frostline_svcca::Snapshot;
 use frostline_tensorboard::EventFile;
 
 use super::lock;
@@ -26,7 +26,9 @@ pub(super) struct Going {
     pub(super) gradients: GradientSums,
     pub(super) weights: Option<Weights>,
     /// Each layer at the previous check; none for a frozen layer.
-    pub(super) previous: Vec<Option<Prepared>>,
+    pub(super) previous: Vec<Option<Snapshot>>,
+    /// Each layer at the first check.
+    pub(super) first: Vec<Option<Snapshot>>,
     pub(super) spending: Spending,
     /// Inputs that went through `forward` since the last step, and whether the cache
     /// served them.

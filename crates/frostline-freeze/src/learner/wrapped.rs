@@ -78,6 +78,15 @@ impl<M: Module + TrainStep> Wrapped<M> {
         self
     }
 
+    /// Before the optimizer does its step.
+    fn tell_rates(&self, rates: &ModuleLearningRate) {
+        let mut within = lock(&self.shared.within);
+        // Each replica has the same rates at the same step.
+        if self.step >= within.observed {
+            within.training.learning_rates(&self.model, rates);
+        }
+    }
+
     /// After the optimizer has done its step.
     fn stepped(self, model: M, optimizer: &mut ModuleOptimizer, rate: f64) -> Self {
         let step = self.step + 1;
@@ -134,6 +143,7 @@ impl<M: Module + TrainStep> TrainStep for Wrapped<M> {
         lock(&self.shared.within)
             .training
             .gradients(&self.model, &gradients);
+        self.tell_rates(&rate);
         let base = rate.base();
         let model = self.model.clone().optimize(optimizer, rate, gradients);
         self.stepped(model, optimizer, base)
@@ -150,6 +160,7 @@ impl<M: Module + TrainStep> TrainStep for Wrapped<M> {
                 .training
                 .gradients(&self.model, gradients);
         }
+        self.tell_rates(&rate);
         let base = rate.base();
         let model = self
             .model

@@ -1,12 +1,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use frostline_activations::Length;
+use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use super::parse;
 use crate::{
-    AtMost, Converged, Cubic, DryRun, Error, FreezeAt, FreezePolicy, Geometric, GradNorm, Linear,
-    Never, ThawOnLrDrop, Warmup, WeightDelta,
+    AtMost, Converged, Cubic, DryRun, Error, FreezeAt, FreezePolicy, Geometric, GradNorm, History,
+    Linear, Never, ThawOnLrDrop, Warmup, Watched, WeightDelta,
 };
 
 /// A policy by its name: one text for a command, a configuration file and a program.
@@ -20,7 +22,7 @@ use crate::{
 /// | `geometric(0.33)` | [`Geometric`]: alpha |
 /// | `grad_norm(50)` | [`GradNorm`]: percentile |
 /// | `weight_delta(0.01, 2)` | [`WeightDelta`]: threshold, patience |
-/// | `converged(0.12, 2)`, `converged(0.12, 2, cka)` | [`Converged`]: threshold, patience, [`Measure`](crate::Measure) |
+/// | `converged(0.2, 0.1)`, `converged(0.2, 0.1, cka)`, `converged(0.2, 0.1, svcca, own)` | [`Converged`]: threshold, patience, [`Measure`](crate::Measure), whether by own change |
 /// | `warmup(0.3, converged)` | [`Warmup`]: until, policy |
 /// | `at_most(0.5, linear)` | [`AtMost`]: fraction, policy |
 /// | `thaw_on_lr_drop(10, converged)` | [`ThawOnLrDrop`]: factor, policy |
@@ -33,7 +35,7 @@ use crate::{
 /// use frostline_freeze::PolicyConfig;
 ///
 /// let config: PolicyConfig = "warmup(0.3, converged)".parse()?;
-/// assert_eq!(config.to_string(), "warmup(0.3, converged(0.12, 2))");
+/// assert_eq!(config.to_string(), "warmup(0.3, converged(0.2, 0.1))");
 /// let policy = config.init()?; // for `FreezeTraining::new`
 /// # Ok::<(), frostline_freeze::Error>(())
 /// ```
@@ -67,7 +69,7 @@ pub enum PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// `warmup(0.35, converged(0.12, 2))`, chosen among a few on one seed of CIFAR-10: a place to start from.
+    /// `warmup(0.35, converged(0.2, 0.1))`, chosen among a few on one seed of CIFAR-10: a place to start from.
     fn default() -> Self {
         PolicyConfig::Warmup(Warmup {
             until: 0.35,
@@ -81,33 +83,59 @@ impl PolicyConfig {
     pub fn init(&self) -> Result<Box<dyn FreezePolicy>, Error> {
         // What can't be read can't be run: one place knows which parameters there may be.
         let config: PolicyConfig = self.to_string().parse()?;
-        Ok(config.policy())
+        Ok(Box::new(config))
     }
 
-    fn policy(self) -> Box<dyn FreezePolicy> {
+    fn policy(&self) -> &dyn FreezePolicy {
         match self {
-            PolicyConfig::Never => Box::new(Never),
-            PolicyConfig::Linear(policy) => Box::new(policy),
-            PolicyConfig::Cubic(policy) => Box::new(policy),
-            PolicyConfig::FreezeAt(policy) => Box::new(policy),
-            PolicyConfig::Geometric(policy) => Box::new(policy),
-            PolicyConfig::GradNorm(policy) => Box::new(policy),
-            PolicyConfig::WeightDelta(policy) => Box::new(policy),
-            PolicyConfig::Converged(policy) => Box::new(policy),
-            PolicyConfig::Warmup(Warmup { until, policy }) => Box::new(Warmup {
-                until,
-                policy: policy.policy(),
-            }),
-            PolicyConfig::AtMost(AtMost { fraction, policy }) => Box::new(AtMost {
-                fraction,
-                policy: policy.policy(),
-            }),
-            PolicyConfig::ThawOnLrDrop(ThawOnLrDrop { factor, policy }) => Box::new(ThawOnLrDrop {
-                factor,
-                policy: policy.policy(),
-            }),
-            PolicyConfig::DryRun(DryRun(policy)) => Box::new(DryRun(policy.policy())),
+            PolicyConfig::Never => &Never,
+            PolicyConfig::Linear(policy) => policy,
+            PolicyConfig::Cubic(policy) => policy,
+            PolicyConfig::FreezeAt(policy) => policy,
+            PolicyConfig::Geometric(policy) => policy,
+            PolicyConfig::GradNorm(policy) => policy,
+            PolicyConfig::WeightDelta(policy) => policy,
+            PolicyConfig::Converged(policy) => policy,
+            PolicyConfig::Warmup(policy) => policy,
+            PolicyConfig::AtMost(policy) => policy,
+            PolicyConfig::ThawOnLrDrop(policy) => policy,
+            PolicyConfig::DryRun(policy) => policy,
         }
+    }
+}
+
+/// The policy that it names, as it is: [`init`](PolicyConfig::init) also checks the parameters.
+impl FreezePolicy for PolicyConfig {
+    fn frozen_layers(&self, history: &History) -> usize {
+        self.policy().frozen_layers(history)
+    }
+
+    fn reason(&self, history: &History) -> String {
+        self.policy().reason(history)
+    }
+
+    fn describe(&self) -> String {
+        self.policy().describe()
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.policy().is_dry_run()
+    }
+
+    fn thaws(&self) -> bool {
+        self.policy().thaws()
+    }
+
+    fn watches(&self) -> Watched {
+        self.policy().watches()
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        self.policy().measure()
+    }
+
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        self.policy().wanted_steps(layers, length)
     }
 }
 
@@ -136,10 +164,14 @@ impl fmt::Display for PolicyConfig {
                 threshold,
                 patience,
                 measure,
-            }) => match measure {
-                None => write!(f, "converged({threshold}, {patience})"),
-                Some(measure) => write!(f, "converged({threshold}, {patience}, {measure})"),
-            },
+                by_own,
+            }) => {
+                write!(f, "converged({threshold}, {patience}")?;
+                if *by_own || measure.is_some() {
+                    write!(f, ", {}", measure.unwrap_or_default())?;
+                }
+                f.write_str(if *by_own { ", own)" } else { ")" })
+            }
             PolicyConfig::Warmup(Warmup { until, policy }) => {
                 write!(f, "warmup({until}, {policy})")
             }

@@ -1,83 +1,197 @@
 use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
-use super::largest_of_last;
-use crate::{FreezePolicy, History};
+use super::ROUNDING;
+use crate::{FreezePolicy, History, Watched};
 
-/// Freezes the longest run of layers, from the input up, that have stopped changing.
+/// Freezes the longest run of layers, from the input up, that have converged.
 ///
 /// # Formula
 ///
-/// Layer `l` has converged when its change `(1 - s_l) / (lr / lr_max)` ([`History::change`]) was at most
-/// `threshold` at each of the last `patience` checks, `s_l` its similarity to itself at the check
-/// before. The measure behind `s_l` is [`measure`](Self::measure).
+/// A layer has converged when all of this holds:
+/// - it is slow: its change ([`History::change`], or with [`by_own`](Self::by_own) [`History::own_change`]) was at most
+///   `threshold` at every check of the last `patience` of the training;
+/// - it has learnt: it lies at least [`LEFT`](Self::LEFT) from what it was at the first check, `√(1 - s)` with its similarity to itself there
+///   freed of chance ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its
+///   largest;
+/// - nothing is judged by another cause: unless by its own changes, a layer is held against checks after the frost line below it
+///   moved last ([`History::frost_line_since`]), since what it inherited from below vanished there.
 ///
-/// Source: the idea of Raghu et al. 2017, section 4.3, decided while training instead of by a schedule.
+/// Nothing freezes while the training itself has not got going: while the learning rate rises beyond what it has been
+/// ([`History::rate_rises`]), or until the loss has fallen by a tenth of what it was at first, beyond doubt
+/// ([`History::loss_has_fallen`]); a loop that tells no loss freezes nothing.
+///
+/// A layer that stands still has not converged for that: it may stand on a plateau, wait for a rate, or be frozen below.
+///
+/// Source: the idea of Raghu et al. 2017, section 4.3, decided while training instead of by a schedule. The conditions are
+/// our own; the architecture guide says which trainings each of them is for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Converged {
-    /// The largest change, between two checks, of a layer that counts as converged.
+    /// The largest change of a layer that counts as converged.
     pub threshold: f64,
-    /// At how many checks in a row.
-    pub patience: usize,
+    /// For how much of the training, in `[0, 1]`.
+    pub patience: f64,
     /// By what a layer is compared; none for the default, SVCCA at 99 % of the variance.
     #[serde(default)]
     pub measure: Option<Measure>,
+    /// Whether layers are judged by what their own weights changed alone.
+    #[serde(default)]
+    pub by_own: bool,
 }
 
 impl Default for Converged {
     fn default() -> Self {
         Converged {
-            threshold: 0.12,
-            patience: 2,
+            threshold: 0.2,
+            patience: 0.1,
             measure: None,
+            by_own: false,
         }
     }
 }
 
+/// What keeps a layer, or all of them, from counting as converged.
+enum Holds {
+    /// Nothing.
+    Nothing,
+    /// What it is, as a sentence.
+    Back(String),
+}
+
 impl Converged {
-    /// The largest change of a layer in the last `patience` checks, when all of them know it.
-    fn largest_change(&self, history: &History, layer: usize) -> Option<f64> {
-        largest_of_last(self.patience, history.checks().len(), |check| {
-            history.change(layer, check)
-        })
+    /// How far from what it was at first a layer has to be.
+    pub const LEFT: f64 = 0.2;
+    /// The share of the first loss by which the loss has to have fallen.
+    pub const FALLEN: f64 = 0.1;
+
+    /// What keeps everything from freezing.
+    fn training(&self, history: &History) -> Holds {
+        let back = |what: &str| Holds::Back(what.to_string());
+        if history.rate_rises() {
+            return back("the learning rate is still rising");
+        }
+        match history.loss_has_fallen(Self::FALLEN) {
+            Some(true) => Holds::Nothing,
+            Some(false) => Holds::Back(format!(
+                "the loss has not yet fallen by {:.0} % of what it was at first",
+                100.0 * Self::FALLEN
+            )),
+            None => back(
+                "the loop has not told its loss, without which standing still can't be told from having converged",
+            ),
+        }
+    }
+
+    /// What keeps this layer from counting as converged.
+    fn layer(&self, history: &History, layer: usize) -> Holds {
+        let name = &history.layers()[layer];
+        let checks = history.checks();
+        let change = |check: usize| match self.by_own {
+            true => history.own_change(layer, check),
+            false => history.change(layer, check),
+        };
+        // Before that its changes had another cause.
+        let first = if self.by_own {
+            0
+        } else {
+            history.frost_line_since()
+        } + 1;
+        let patience = self.patience * history.length().steps as f64;
+        let (mut watched, mut largest) = (0.0, 0.0f64);
+        let mut check = checks.len();
+        while watched + ROUNDING * patience < patience || watched == 0.0 {
+            check -= 1;
+            if check < first {
+                return Holds::Back(format!(
+                    "`{name}` has been watched for {:.1} % of the training only{}",
+                    100.0 * watched / history.length().steps as f64,
+                    if first > 1 {
+                        " since layers below it froze or thawed"
+                    } else {
+                        ""
+                    }
+                ));
+            }
+            match change(check) {
+                Some(change) if change <= self.threshold => largest = largest.max(change),
+                Some(change) => {
+                    return Holds::Back(format!(
+                        "`{name}` changed by {change:.3} > {} for each twentieth of the training, at the check of step {}",
+                        self.threshold, checks[check].step
+                    ));
+                }
+                None => {
+                    return Holds::Back(format!(
+                        "how much `{name}` changed is not known at the check of step {}",
+                        checks[check].step
+                    ));
+                }
+            }
+            watched += checks[check].step.saturating_sub(checks[check - 1].step) as f64;
+        }
+        let from_start = checks
+            .last()
+            .and_then(|check| *check.from_start.get(layer)?);
+        let left = from_start.map(|similarity| (1.0 - similarity).max(0.0).sqrt());
+        let has_fallen = || {
+            let mut all = (first..checks.len()).filter_map(change);
+            all.any(|change| largest <= 0.5 * change)
+        };
+        if left.is_some_and(|left| left >= Self::LEFT) || has_fallen() {
+            return Holds::Nothing;
+        }
+        Holds::Back(format!(
+            "`{name}` is slow, but it was from the first check on, and lies {} from what it was then ({} shows that it has learnt)",
+            left.map_or("nobody knows how far".to_string(), |left| format!(
+                "{left:.3}"
+            )),
+            Self::LEFT
+        ))
+    }
+
+    /// How many layers have converged, and what holds the next one back.
+    fn decide(&self, history: &History) -> (usize, Holds) {
+        let frozen = history.frozen();
+        if let back @ Holds::Back(_) = self.training(history) {
+            return (frozen, back);
+        }
+        for layer in frozen..history.layers().len() {
+            if let back @ Holds::Back(_) = self.layer(history, layer) {
+                return (layer, back);
+            }
+        }
+        (history.layers().len(), Holds::Nothing)
     }
 }
 
 impl FreezePolicy for Converged {
     fn frozen_layers(&self, history: &History) -> usize {
-        (0..history.layers().len())
-            .take_while(|&layer| {
-                let change = self.largest_change(history, layer);
-                change.is_some_and(|change| change <= self.threshold)
-            })
-            .count()
+        self.decide(history).0
     }
 
     fn reason(&self, history: &History) -> String {
-        let next = self.frozen_layers(history);
-        let Some(layer) = history.layers().get(next) else {
-            return "every layer has converged".to_string();
-        };
-        match self.largest_change(history, next) {
-            Some(change) => format!(
-                "`{layer}` changed by {change:.4} > {} in the last {} checks",
-                self.threshold, self.patience
-            ),
-            None => format!(
-                "`{layer}` has not been compared at {} checks yet",
-                self.patience
-            ),
+        match self.decide(history).1 {
+            Holds::Nothing => "every layer has converged".to_string(),
+            Holds::Back(what) => what,
         }
     }
 
     fn describe(&self) -> String {
+        let own = if self.by_own { "own change" } else { "change" };
         let by = self.measure.map(|measure| format!(", by {measure}"));
         format!(
-            "converged: change at most {} at {} checks in a row{}",
+            "converged: {own} at most {} for {} of training{}",
             self.threshold,
             self.patience,
             by.unwrap_or_default()
         )
+    }
+
+    fn watches(&self) -> Watched {
+        Watched {
+            parts: self.by_own,
+            ..Watched::default()
+        }
     }
 
     fn measure(&self) -> Option<Measure> {

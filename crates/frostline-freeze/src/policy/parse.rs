@@ -27,7 +27,7 @@ const POLICIES: [&str; 12] = [
     "geometric(alpha)",
     "grad_norm(percentile)",
     "weight_delta(threshold, patience)",
-    "converged(threshold, patience, measure)",
+    "converged(threshold, patience, measure, whose)",
     "warmup(until, policy)",
     "at_most(fraction, policy)",
     "thaw_on_lr_drop(factor, policy)",
@@ -50,6 +50,10 @@ const SHARE: Allowed = Allowed {
 const SHARE_BELOW_ONE: Allowed = Allowed {
     numbers: "in [0, 1)",
     holds: |value| (0.0..1.0).contains(&value),
+};
+const PATIENCE: Allowed = Allowed {
+    numbers: "in [0, 1], the share of the training for which a layer is to be slow",
+    holds: SHARE.holds,
 };
 const PERCENT: Allowed = Allowed {
     numbers: "in [0, 100]",
@@ -113,7 +117,8 @@ fn nested(text: Part, depth: usize) -> Result<PolicyConfig, Problem> {
             let default = Converged::default();
             PolicyConfig::Converged(Converged {
                 threshold: call.number(0, default.threshold, THRESHOLD)?,
-                patience: call.checks(1, default.patience)?,
+                patience: call.number(1, default.patience, PATIENCE)?,
+                by_own: call.by_own(3)?,
                 measure: match call.arguments.get(2) {
                     None => default.measure,
                     Some(name) => Some(name.text.parse().map_err(|error| name.problem(error))?),
@@ -268,6 +273,15 @@ impl<'a> Call<'a> {
             Some("scaled") => Ok(true),
             Some("unscaled") => Ok(false),
             Some(_) => Err(self.refused(index, "`scaled` or `unscaled`")),
+        }
+    }
+
+    /// Whose change it is: `own` for that of the layer's own weights alone.
+    fn by_own(&self, index: usize) -> Result<bool, Problem> {
+        match self.arguments.get(index).map(|argument| argument.text) {
+            None | Some("all") => Ok(false),
+            Some("own") => Ok(true),
+            Some(_) => Err(self.refused(index, "`own`, or `all` for what is inherited too")),
         }
     }
 

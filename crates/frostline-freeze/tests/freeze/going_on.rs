@@ -178,6 +178,7 @@ fn gradients_and_weights_are_watched_when_a_policy_wants_them() {
     let watched = Watched {
         gradients: true,
         weights: false,
+        ..Watched::default()
     };
     let mut freezing = freezing(&net, WeightDelta::default()).watching(watched);
     let mut optimizer = optimizer();

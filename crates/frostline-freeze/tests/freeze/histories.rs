@@ -28,13 +28,30 @@ pub(crate) fn at(step: usize) -> Check {
     }
 }
 
-/// A check at which these were the changes of the lowest layers, and the rest changed by a half.
-pub(crate) fn changed(step: usize, rate: f64, changes: &[f64]) -> Check {
-    let all = changes.iter().copied().chain(std::iter::repeat(0.5));
+/// A check at which the lowest layers were as far from similar to the check before, and the rest by a half.
+pub(crate) fn dissimilar(step: usize, rate: f64, by: &[f64]) -> Check {
+    let all = by.iter().copied().chain(std::iter::repeat(0.5));
     Check {
         learning_rate: Some(rate),
-        similarity: all.take(LAYERS).map(|change| Some(1.0 - change)).collect(),
+        similarity: all.take(LAYERS).map(|by| Some(1.0 - by)).collect(),
         ..at(step)
+    }
+}
+
+/// A check ten steps after the one before, in a training whose largest rate is 0.1: these were the changes of the lowest layers,
+/// and the rest changed by a half. The loss has fallen, and every layer is far from where it began.
+pub(crate) fn changed(step: usize, rate: f64, changes: &[f64]) -> Check {
+    // Ten steps of a hundred are two twentieths.
+    let movements = changes.iter().chain(std::iter::repeat(&0.5));
+    let squares: Vec<f64> = movements
+        .take(LAYERS)
+        .map(|change| (change * 2.0 * rate / 0.1).powi(2))
+        .collect();
+    Check {
+        loss: Some(1.0),
+        first_loss: Some(2.0),
+        from_start: vec![Some(0.5); LAYERS],
+        ..dissimilar(step, rate, &squares)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Layers, policies and training with Freeze Training.
 
 mod cache;
+mod change;
+mod converged;
 mod frozen;
 mod going_on;
 mod histories;

@@ -23,14 +23,15 @@ fn every_policy_survives_its_text_and_json() {
         "geometric(0.33)",
         "grad_norm(50)",
         "weight_delta(0.01, 2)",
-        "converged(0.02, 2)",
-        "converged(0.02, 2, cka)",
-        "converged(0.02, 2, svcca(0.95))",
-        "warmup(0.3, converged(0.02, 2))",
+        "converged(0.02, 0.2)",
+        "converged(0.02, 0.2, cka)",
+        "converged(0.02, 0.2, svcca(0.95))",
+        "converged(0.02, 0.2, svcca, own)",
+        "warmup(0.3, converged(0.02, 0.2))",
         "at_most(0.5, linear(0, 1))",
-        "thaw_on_lr_drop(10, converged(0.02, 2))",
+        "thaw_on_lr_drop(10, converged(0.02, 0.2))",
         "dry_run(linear(0, 1))",
-        "warmup(0.3, at_most(0.5, thaw_on_lr_drop(2.5, dry_run(converged(0, 1, pwcca_x)))))",
+        "warmup(0.3, at_most(0.5, thaw_on_lr_drop(2.5, dry_run(converged(0, 1, pwcca_x, own)))))",
     ] {
         let config = read(text);
         assert_eq!(config.to_string(), text);
@@ -73,7 +74,7 @@ fn missing_arguments_are_the_defaults() {
     );
     assert_eq!(
         PolicyConfig::default().to_string(),
-        "warmup(0.35, converged(0.12, 2))"
+        "warmup(0.35, converged(0.2, 0.1))"
     );
     assert_eq!(
         read(" warmup ( 0.3 ,converged( 0.05 ) ) "),
@@ -86,7 +87,7 @@ fn missing_arguments_are_the_defaults() {
         })
     );
     assert_eq!(
-        read("converged(0.12, 2, cka)"),
+        read("converged(0.2, 0.1, cka)"),
         PolicyConfig::Converged(Converged {
             measure: Some("cka".parse::<Measure>().unwrap()),
             ..Converged::default()
@@ -127,14 +128,19 @@ fn a_text_that_means_nothing_is_an_error_that_says_where_and_what_there_is() {
         ("grad_norm(101)", 11, "in [0, 100]"),
         ("weight_delta(-1)", 14, "threshold is `-1`"),
         (
-            "converged(0.02, 0)",
+            "converged(0.02, 2)",
             17,
-            "patience is `0`; it takes a whole number of 1 or more",
+            "patience is `2`; it takes a number in [0, 1], the share of the training",
         ),
-        ("converged(0.02, 1.5)", 17, "patience is `1.5`"),
+        (
+            "weight_delta(0.02, 1.5)",
+            20,
+            "patience is `1.5`; it takes a whole number of 1 or more",
+        ),
+        ("converged(0.02, 0.2, cka, its)", 27, "`own`, or `all`"),
         ("converged(inf)", 11, "and finite"),
-        ("converged(0.02, 2, ccca)", 20, "ccca"),
-        ("converged(0.02, 2, svcca(2))", 20, "2"),
+        ("converged(0.02, 0.2, ccca)", 22, "ccca"),
+        ("converged(0.02, 0.2, svcca(2))", 22, "2"),
         ("warmup", 1, "`warmup(until, policy)` needs its until"),
         ("warmup(0.3)", 1, "`warmup(until, policy)` needs its policy"),
         ("warmup(converged, 0.3)", 8, "until is `converged`"),
@@ -187,11 +193,11 @@ fn parameters_out_of_range_are_errors_when_the_policy_is_made_too() {
     };
     assert!(refused(PolicyConfig::Linear(nan)).contains("start is `NaN`"));
     let impatient = Converged {
-        patience: 0,
+        patience: -1.0,
         ..Converged::default()
     };
     let within = PolicyConfig::DryRun(DryRun(Box::new(PolicyConfig::Converged(impatient))));
-    assert!(refused(within).contains("patience is `0`"));
+    assert!(refused(within).contains("patience is `-1`"));
     let negative = GradNorm { percentile: -1.0 };
     assert!(refused(PolicyConfig::GradNorm(negative)).contains("percentile is `-1`"));
 }
@@ -208,7 +214,7 @@ fn policies_nest_deep_but_not_without_end() {
 fn a_policy_is_saved_and_loaded_like_any_of_burns_configurations() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.json");
-    let config = read("warmup(0.3, converged(0.02, 2, cka))");
+    let config = read("warmup(0.3, converged(0.02, 0.2, cka))");
     config.save(&file).unwrap();
     assert_eq!(PolicyConfig::load(&file).unwrap(), config);
     std::fs::write(&file, "\"warmup(0.3\"").unwrap();
@@ -232,13 +238,18 @@ fn any_config() -> impl Strategy<Value = PolicyConfig> {
                 patience,
             })
         }),
-        (0.0..1.0, 1usize..9, measure).prop_map(|(threshold, patience, measure)| {
-            PolicyConfig::Converged(Converged {
-                threshold,
-                patience,
-                measure,
-            })
-        }),
+        (0.0..1.0, share(), measure, any::<bool>()).prop_map(
+            |(threshold, patience, measure, by_own)| {
+                // By its own change it is compared by a measure that is named.
+                let measure = measure.or(by_own.then(Measure::default));
+                PolicyConfig::Converged(Converged {
+                    threshold,
+                    patience,
+                    measure,
+                    by_own,
+                })
+            },
+        ),
     ];
     plain.prop_recursive(5, 6, 1, move |within| {
         let within = within.prop_map(Box::new);

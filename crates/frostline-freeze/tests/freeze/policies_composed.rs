@@ -52,8 +52,8 @@ fn everything_thaws_when_the_learning_rate_drops_and_freezes_again_when_it_is_st
         factor: 10.0,
         policy: Converged {
             threshold: 0.02,
-            patience: 2,
-            measure: None,
+            patience: 0.2,
+            ..Converged::default()
         },
     };
     let still = |step, rate| changed(step, rate, &[0.0, 0.001]);
@@ -75,10 +75,10 @@ fn everything_thaws_when_the_learning_rate_drops_and_freezes_again_when_it_is_st
         policy.reason(&history(checks[..5].to_vec())),
         "the learning rate fell from 0.1 to 0.01: everything thaws"
     );
-    // With a patience of one the first comparison after the drop is enough, but not the one that ends with it.
+    // With a patience of one check the first comparison after the drop is enough, but not the one that ends with it.
     let hasty = ThawOnLrDrop {
         policy: Converged {
-            patience: 1,
+            patience: 0.1,
             ..policy.policy
         },
         ..policy
@@ -162,6 +162,7 @@ fn wrappers_pass_on_what_the_policy_within_needs() {
             Watched {
                 gradients: true,
                 weights: true,
+                ..Watched::default()
             }
         }
         fn measure(&self) -> Option<Measure> {

@@ -86,19 +86,28 @@ fn a_policy_that_looks_at_layers_decides_by_what_was_recorded() {
         at(0),
         changed(10, 0.1, &[0.01, 0.3]),
         changed(20, 0.1, &[0.01, 0.3]),
-        changed(60, 0.1, &[0.3, 0.01]),
-        changed(100, 0.1, &[0.3, 0.01]),
+        // Four times as far from the check before.
+        changed(60, 0.1, &[1.2, 0.04]),
+        changed(100, 0.1, &[1.2, 0.04]),
     ]);
-    let found = simulated(&Converged::default(), &recorded);
+    let patient = Converged {
+        threshold: 0.1,
+        patience: 0.2,
+        ..Converged::default()
+    };
+    let found = simulated(&patient, &recorded);
     // Once the first layer is frozen it is still, though in the recorded run it moved again.
     assert_eq!(
         counts(&found),
-        [(0, 0), (10, 0), (20, 1), (60, 1), (100, 2)]
+        [(0, 0), (10, 0), (20, 1), (60, 2), (100, 2)]
     );
-    assert_eq!(found.frozen_at[..3], [Some(20), Some(100), None]);
-    close(found.saved_with_cache, 0.8 / 6.0);
+    assert_eq!(found.frozen_at[..3], [Some(20), Some(60), None]);
+    close(found.saved_with_cache, (0.8 + 0.4) / 6.0);
     let reason = &found.history.checks()[2].reason;
-    assert!(reason.contains("`block2` changed by 0.3000"), "{reason}");
+    assert!(
+        reason.contains("`block2` changed by 0.300 > 0.1"),
+        "{reason}"
+    );
     let same = simulated(&Replay::of(found.history.checks()), &recorded);
     assert_eq!(counts(&same), counts(&found));
 }
@@ -115,7 +124,7 @@ fn what_thaws_saves_nothing_from_there_on() {
     let policy = ThawOnLrDrop {
         factor: 10.0,
         policy: Converged {
-            patience: 1,
+            patience: 0.0,
             ..Converged::default()
         },
     };
@@ -147,9 +156,13 @@ fn what_the_run_did_not_record_is_an_error_or_a_warning() {
 
     let froze = Check {
         frozen: 2,
-        ..changed(40, 0.1, &[0.0, 0.0])
+        ..changed(40, 0.1, &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     };
-    let found = simulated(&Converged::default(), &history([at(0), froze]));
+    let patient = Converged {
+        patience: 0.5,
+        ..Converged::default()
+    };
+    let found = simulated(&patient, &history([at(0), froze]));
     assert!(
         found.warnings[0].contains("from step 40 on block1, block2 were frozen"),
         "{:?}",
