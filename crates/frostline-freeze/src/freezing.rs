@@ -3,6 +3,7 @@ mod fingerprint;
 mod going;
 mod going_on;
 mod panes_probe;
+mod resumed;
 mod settings;
 
 use std::ops::Range;
@@ -31,6 +32,7 @@ pub(crate) use going::Test;
 
 use going::Going;
 use panes_probe::Panes;
+pub use resumed::Resumed;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
@@ -139,15 +141,24 @@ impl<M: Module> FreezeTraining<M> {
         Ok(())
     }
 
-    /// Notes the step and keeps what it reports; when a check is due, measures the model, decides and freezes.
+    /// Notes the step and keeps what it reports; when a check is due, measures the model, decides, and freezes or
+    /// thaws layers of the model in place.
     ///
-    /// Gives the model back, with more of it frozen or not. The first call starts if `start` was not
-    /// called. Errors: `Diverged` when the loss or an activation is not finite; the run folder then
-    /// says so and keeps everything before.
-    pub fn after_step(&mut self, model: M, step: impl Into<Step>) -> Result<M, Error> {
+    /// The first call starts if `start` was not called.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when the loss or an activation is not finite; the run folder then says so and keeps
+    /// everything before. [`Error::Activations`] when the probe or the run folder fails, such as on a full disk. The
+    /// model keeps its weights, whatever the error.
+    pub fn after_step(&mut self, model: &mut M, step: impl Into<Step>) -> Result<(), Error> {
         let before = self.frozen();
-        let after = self.observe(&model, step.into(), M::clone)?;
-        Ok(change(model, &self.layers, before, after))
+        let observed = self.observe(model, step.into(), M::clone);
+        // A check whose line could not be written has decided all the same.
+        let after = self.frozen();
+        if after != before {
+            *model = change(model.clone(), &self.layers, before, after);
+        }
+        observed.map(|_| ())
     }
 
     /// Notes the step and does a check if one is due; gives how many layers shall be frozen from now on.

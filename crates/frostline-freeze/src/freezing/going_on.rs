@@ -2,8 +2,8 @@ use burn::module::Module;
 use frostline_activations::{Ledger, Run, RunFolder};
 use serde::{Deserialize, Serialize};
 
-use super::FreezeTraining;
 use super::fingerprint::fingerprint;
+use super::{FreezeTraining, Resumed};
 use crate::clock::Clock;
 use crate::watching::{Told, Weights};
 use crate::{Error, freeze};
@@ -11,23 +11,34 @@ use crate::{Error, freeze};
 /// Going on with a run that was cut short.
 impl<M: Module> FreezeTraining<M> {
     /// Goes on with the run in the folder of [`going_on_in`](Self::going_on_in), with a model that was saved
-    /// in it, and tells after which step it was saved: freezes at once what was frozen then, takes up the
-    /// history up to there, and compares the next check with the last.
+    /// in it: freezes at once what was frozen then, takes up the history up to there, and compares the next check
+    /// with the last.
     ///
-    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. None when the folder
-    /// knows nothing of it. Errors: `OtherRun`, and as for `start`.
-    pub fn resume(&mut self, model: M) -> Result<Option<(M, usize)>, Error> {
+    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. Gives the step after which it
+    /// was saved, [`Resumed::At`], or why there is nothing to go on with. Then the model and the folder are as they
+    /// were, and [`start`](Self::start) begins anew.
+    ///
+    /// # Errors
+    /// [`OtherRun`](frostline_activations::Error::OtherRun) when the folder holds a run of something else, and as for
+    /// [`start`](Self::start).
+    pub fn resume(&mut self, model: &mut M) -> Result<Resumed, Error> {
         let Some(path) = self.path.clone() else {
-            return Ok(None);
+            return Ok(Resumed::NoFolder);
         };
-        let fingerprint = fingerprint(&model)?;
+        if !RunFolder::is_run(&path) {
+            return Ok(Resumed::NoRun);
+        }
         let saved = RunFolder::saved::<Saved>(&path)?;
+        let Some(latest) = saved.last().map(|saved| saved.step) else {
+            return Ok(Resumed::NothingSaved);
+        };
+        let fingerprint = fingerprint(model)?;
         let Some(saved) = saved.into_iter().rfind(|saved| saved.model == fingerprint) else {
-            return Ok(None);
+            return Ok(Resumed::OtherWeights { latest });
         };
         let due = self.due()?;
-        self.loaded(&model);
-        let activations = self.look(&model)?;
+        self.loaded(model);
+        let activations = self.look(model)?;
         let device = activations.iter().next().map(|layer| layer.device());
         self.name_after_folder();
         let (folder, checks, metrics) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
@@ -61,9 +72,10 @@ impl<M: Module> FreezeTraining<M> {
         }
         let going = self.going.as_mut().expect("made above");
         if self.watched.weights && last.step == saved.step {
-            going.weights = Some(Weights::of(&model));
+            going.weights = Some(Weights::of(model));
         }
-        Ok(Some((freeze(model, &self.layers, last.frozen), saved.step)))
+        *model = freeze(model.clone(), &self.layers, last.frozen);
+        Ok(Resumed::At { step: saved.step })
     }
 
     /// Takes up the ids of a model that has been loaded.

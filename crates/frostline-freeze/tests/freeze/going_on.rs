@@ -5,7 +5,7 @@ use burn::store::ModuleRecord;
 use frostline_activations::{Axes, LayerShape, Run, RunFolder, Status};
 use frostline_freeze::{
     CheckpointSchedule, FreezeAt, FreezeTraining, History, Layers, Length, Linear, Never,
-    PolicyConfig, Probe, Step, Watched, WeightDelta,
+    PolicyConfig, Probe, Resumed, Step, Watched, WeightDelta,
 };
 
 use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
@@ -21,7 +21,7 @@ fn train_to(
 ) -> Net {
     for step in from + 1..=step {
         net = train_step(net, optimizer, step as u64);
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     net
 }
@@ -43,11 +43,11 @@ fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
     assert_eq!(first.frozen(), 2);
     drop((first, net));
 
-    let loaded = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
+    let mut net = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
     let mut optimizer = crate::nets::optimizer().from_bytes(state).unwrap();
-    let mut second = freezing(&loaded, Linear::default()).going_on_in(&path);
-    let (net, step) = second.resume(loaded).unwrap().unwrap();
-    assert_eq!((step, second.frozen()), (17, 1));
+    let mut second = freezing(&net, Linear::default()).going_on_in(&path);
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
+    assert_eq!(second.frozen(), 1);
     let trains = |block: &Block| block.weight().is_require_grad();
     assert!(!trains(&net.block1) && trains(&net.block2));
     let steps: Vec<usize> = second.history().checks().iter().map(|c| c.step).collect();
@@ -56,7 +56,7 @@ fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
         [0, 5, 10, 14, 15],
         "what came after the save is made again"
     );
-    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    train_to(STEPS, net, &mut second, 17, &mut optimizer);
     second.finish(Status::Finished, STEPS, None).unwrap();
 
     let run = Run::open(&path).unwrap();
@@ -90,19 +90,19 @@ fn a_run_goes_on_with_the_probe_of_its_panes_and_not_with_another() {
     drop(first);
 
     let loaded = || Net::new(1).load_record(ModuleRecord::from_bytes(saved.clone()).unwrap());
-    let net = loaded();
+    let mut net = loaded();
     let mut other = freezing(&net, Never).going_on_in(&path);
-    let error = other.resume(net).unwrap_err().to_string();
+    let error = other.resume(&mut net).unwrap_err().to_string();
     assert!(error.contains("probe of the panes"), "{error}");
 
-    let net = loaded();
+    let mut net = loaded();
     let mut second = freezing(&net, Never)
         .panes_probe(panes_probe())
         .going_on_in(&path);
-    let (net, step) = second.resume(net).unwrap().unwrap();
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
     // What the abandoned steps left is of another training: step 30 is not shown until it is done again.
     assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14]);
-    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    train_to(STEPS, net, &mut second, 17, &mut optimizer);
     let outcome = second.finish(Status::Finished, STEPS, None).unwrap();
     assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14, 30, 40]);
     assert_eq!(outcome.ledger.unwrap().panes.evaluations, 4);
@@ -115,9 +115,10 @@ fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
     let mut first = freezing(&net, Never).going_on_in(temp.path());
     first.start(&net).unwrap();
     first.note_saved(&net, 0).unwrap();
-    let stranger = Net::new(7);
+    let mut stranger = Net::new(7);
     let mut second = freezing(&stranger, Never).going_on_in(temp.path());
-    assert!(second.resume(stranger.clone()).unwrap().is_none());
+    let found = second.resume(&mut stranger).unwrap();
+    assert_eq!(found, Resumed::OtherWeights { latest: 0 });
     // The same run may begin anew; one that has ended may not be written over.
     second.start(&stranger).unwrap();
     second.finish(Status::Finished, 0, None).unwrap();
@@ -148,7 +149,7 @@ fn measuring_keeps_to_its_budget_but_for_the_first_the_last_and_the_wanted_check
 
 #[test]
 fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
-    let net = Net::new(2);
+    let mut net = Net::new(2);
     let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
     let length = Length::steps(200);
     let mut freezing = FreezeTraining::new(Layers::of(&net).unwrap(), probe, Never, length);
@@ -159,7 +160,7 @@ fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
             samples: Some(64),
             ..Step::from(step)
         };
-        freezing.after_step(net.clone(), told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     let checks = freezing.history().checks();
     let ledger = checks.last().unwrap().ledger.as_ref().unwrap();
@@ -187,7 +188,7 @@ fn gradients_and_weights_are_watched_when_a_policy_wants_them() {
         let gradients = gradients(&net, step);
         freezing.gradients(&net, &gradients);
         net = optimizer.step(0.05, net, gradients);
-        net = freezing.after_step(net, step as usize).unwrap();
+        freezing.after_step(&mut net, step as usize).unwrap();
     }
     let history: &History = freezing.history();
     let [first, second, third] = history.checks() else {
