@@ -61,6 +61,6 @@ pub use replacing::replacing;
 pub use run::{
     Check, FORMAT_VERSION, Outcome, PanesProbe, ProbeInfo, Run, RunInfo, Status, Versions,
 };
-pub use run_folder::{RunFolder, StateFile};
+pub use run_folder::{InterruptedRun, RunFolder, StateFile};
 pub use schedule::{CheckpointSchedule, Length};
 pub use tap::{Tap, scope};

@@ -1,4 +1,5 @@
 mod appended;
+mod interrupted;
 pub(crate) mod lines;
 mod owner;
 mod replaced;
@@ -12,14 +13,13 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::run::{read_history, read_info, read_metrics};
-use crate::{
-    Activation, Activations, Check, Error, Metrics, MetricsPoint, Outcome, RunInfo, write_aside,
-};
+use crate::run::read_info;
+use crate::{Activation, Activations, Check, Error, Metrics, Outcome, RunInfo, write_aside};
 use appended::Appended;
+pub use interrupted::InterruptedRun;
 use lines::{Lines, Trouble};
 use owner::Owner;
-use replaced::{Replaced, steps_after};
+use replaced::Replaced;
 pub use state::StateFile;
 
 pub(crate) const RUN: &str = "run.json";
@@ -60,6 +60,8 @@ pub struct RunFolder {
     info: RunInfo,
     history: Appended,
     metrics: Appended,
+    /// The metrics have been thinned, and their file has not.
+    metrics_are_behind: bool,
     /// None once the run has ended.
     owner: Option<Owner>,
 }
@@ -114,85 +116,17 @@ impl RunFolder {
     }
 
     /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks and the metrics up to
-    /// there.
-    ///
-    /// What came later is made again by the training that goes on: the history, the metrics and `run.json` are copied to
-    /// `replaced-1`, or the next number that is free, later activations are moved there, and so is how the run ended, if
-    /// it had. Where nothing came later, an end is kept until the run ends anew. `info` takes the place of what
-    /// `run.json` held, but for the moment when the run began. A last line that a kill left half written is cut off.
+    /// there: [`InterruptedRun`] does so in two steps, and says what becomes of the rest.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when a line of the history or of the metrics can't be read or the history lacks a check whose
-    /// activations are there; nothing is changed then. [`Error::NotARun`]; [`Error::OtherRun`] when its layers, length,
-    /// probes, policy or measure are not those of `info`; [`Error::InUse`], [`Error::Io`], [`Error::NotWritten`].
+    /// As for [`InterruptedRun::open`] and [`InterruptedRun::go_on`].
     pub fn resume(
         path: impl Into<PathBuf>,
         info: RunInfo,
         step: usize,
     ) -> Result<(Self, Vec<Check>, Metrics), Error> {
-        Self::resume_noted(path, info, step, |_: &serde_json::Value| None)
-    }
-
-    /// The same, with the notes of [`note_saved`](Self::note_saved), whose steps `noted` reads: those of later steps
-    /// are of the training that is replaced, and are moved aside with it.
-    ///
-    /// # Errors
-    /// As for [`resume`](Self::resume).
-    pub fn resume_noted<T: DeserializeOwned>(
-        path: impl Into<PathBuf>,
-        mut info: RunInfo,
-        step: usize,
-        noted: impl Fn(&T) -> Option<usize>,
-    ) -> Result<(Self, Vec<Check>, Metrics), Error> {
-        let path = path.into();
-        let found = read_info(&path)?;
-        let owner = owned(&path)?;
-        same_run(&path, &found, &info)?;
-        let history = whole(&path, HISTORY, read_history(&path, &found)?)?;
-        let points = whole(&path, METRICS, read_metrics(&path, &found)?)?;
-        let notes = whole(&path, SAVED, read_notes::<T>(&path)?)?;
-
-        let mut rest = Rest::default();
-        let history = rest.up_to(history, |check| check.step <= step);
-        let notes = rest.up_to(notes, |note| noted(note).is_none_or(|noted| noted <= step));
-        let later = |name| steps_after(&path, name, step);
-        let (checkpoints, panes) = (later(CHECKPOINTS)?, later(PANES)?);
-        lost_check(&path, step, &history.items)?;
-        let metrics: Vec<MetricsPoint> = points
-            .items
-            .iter()
-            .map(|(point, _)| point.clone())
-            .collect();
-        let mut metrics = Metrics::from_iter(metrics);
-        let before = metrics.points().len();
-        metrics.cut_after(step);
-        rest.cut |= metrics.points().len() < before || points.trouble.is_some();
-
-        info.began = found.began;
-        let ended_here = found.outcome.as_ref().is_some_and(|end| end.step == step);
-        let goes_on_at_its_end = ended_here && !rest.cut && checkpoints.is_empty();
-        info.outcome = found.outcome.clone().filter(|_| goes_on_at_its_end);
-        let replaces = rest.cut || !checkpoints.is_empty() || !panes.is_empty() || info != found;
-        if replaces {
-            let aside = Replaced::in_run(&path)?;
-            for name in [RUN, HISTORY, METRICS, SAVED] {
-                aside.copy(name)?;
-            }
-            // The end first: a run that has lost a part of its history has not ended.
-            write_info(&path, &info)?;
-            if rest.cut {
-                write_file(&path, HISTORY, &history.bytes())?;
-                write_file(&path, METRICS, &lines(metrics.points()))?;
-                if !notes.items.is_empty() || path.join(SAVED).is_file() {
-                    write_file(&path, SAVED, &notes.bytes())?;
-                }
-            }
-            aside.take_steps(CHECKPOINTS, &checkpoints)?;
-            aside.take_steps(PANES, &panes)?;
-        }
-        let folder = Self::opened(path, info, owner)?;
-        let history = history.items.into_iter().map(|(check, _)| check).collect();
-        Ok((folder, history, metrics))
+        let any = |_: &serde_json::Value| None;
+        InterruptedRun::open(path, info, step, any)?.go_on()
     }
 
     /// Opens the history and the metrics to append to them and writes `run.json`.
@@ -202,6 +136,7 @@ impl RunFolder {
         let folder = RunFolder {
             history: Appended::open(&path.join(HISTORY))?,
             metrics: Appended::open(&path.join(METRICS))?,
+            metrics_are_behind: false,
             path,
             info,
             owner: Some(owner),
@@ -258,10 +193,12 @@ impl RunFolder {
     /// # Errors
     /// As for [`append`](Self::append).
     pub fn keep_metrics(&mut self, metrics: &Metrics, thinned: bool) -> Result<(), Error> {
-        if thinned {
+        if thinned || self.metrics_are_behind {
+            self.metrics_are_behind = true;
             write_file(&self.path, METRICS, &lines(metrics.points()))?;
             // The file that was open has been replaced.
             self.metrics = Appended::open(&self.path.join(METRICS))?;
+            self.metrics_are_behind = false;
         } else if let Some(latest) = metrics.points().last() {
             self.metrics.append(&line(latest))?;
         }
@@ -350,37 +287,6 @@ fn write_info(folder: &Path, info: &RunInfo) -> Result<(), Error> {
     write_file(folder, RUN, &json)
 }
 
-/// What is cut off when a run goes on from an earlier step.
-#[derive(Default)]
-struct Rest {
-    /// Whether anything is.
-    cut: bool,
-}
-
-impl Rest {
-    /// The lines that are kept.
-    fn up_to<T>(&mut self, mut lines: Lines<T>, kept: impl Fn(&T) -> bool) -> Lines<T> {
-        let before = lines.items.len();
-        lines.items.retain(|(item, _)| kept(item));
-        self.cut |= lines.items.len() < before || lines.trouble.is_some();
-        lines
-    }
-}
-
-impl<T> Lines<T> {
-    /// The lines as they were read, each with its end.
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (_, line) in &self.items {
-            bytes.extend_from_slice(line);
-            if line.last() != Some(&b'\n') {
-                bytes.push(b'\n');
-            }
-        }
-        bytes
-    }
-}
-
 fn read_notes<T: DeserializeOwned>(folder: &Path) -> Result<Option<Lines<T>>, Error> {
     /// A note is a fingerprint and some numbers a layer.
     const LONGEST: u64 = 1 << 26;
@@ -408,26 +314,6 @@ fn whole<T>(folder: &Path, name: &str, lines: Option<Lines<T>>) -> Result<Lines<
             problem: format!("it {problem}"),
         }),
         Some(lines) => Ok(lines),
-    }
-}
-
-/// Activations up to a step that the history doesn't know of are those of a check that it has lost.
-fn lost_check(folder: &Path, step: usize, history: &[(Check, Vec<u8>)]) -> Result<(), Error> {
-    let known: Vec<usize> = history.iter().map(|(check, _)| check.step).collect();
-    let steps = steps_in(&folder.join(CHECKPOINTS))?;
-    let lost = steps
-        .into_iter()
-        .find(|kept| *kept <= step && known.binary_search(kept).is_err());
-    match lost {
-        None => Ok(()),
-        Some(lost) => Err(Error::Damaged {
-            path: folder.join(HISTORY),
-            line: String::new(),
-            problem: format!(
-                "it has no check of step {lost}, whose activations are in {}",
-                file_of(Path::new(CHECKPOINTS), lost).display()
-            ),
-        }),
     }
 }
 

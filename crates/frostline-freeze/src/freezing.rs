@@ -2,6 +2,7 @@ mod checking;
 mod fingerprint;
 mod going;
 mod going_on;
+mod noted;
 mod panes_probe;
 mod resumed;
 mod settings;
@@ -117,6 +118,7 @@ impl<M: Module> FreezeTraining<M> {
     /// Errors: `TapMissing` with the taps that fired; whatever the probe, the schedule or the folder
     /// have to say.
     pub fn start(&mut self, model: &M) -> Result<(), Error> {
+        self.not_begun()?;
         let due = self.due()?;
         let mut clock = Clock::start();
         let activations = self.look(model)?;
@@ -134,7 +136,7 @@ impl<M: Module> FreezeTraining<M> {
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
         self.going.as_mut().expect("made above").events = events;
-        self.record_pane(model, 0)?;
+        self.record_pane(model, None, 0)?;
         if check_now {
             self.check(model, activations, 0)?;
         }
@@ -170,11 +172,26 @@ impl<M: Module> FreezeTraining<M> {
         at_home: impl FnOnce(&M) -> M,
     ) -> Result<usize, Error> {
         if self.going.is_none() {
+            if step.step == 0 {
+                return Err(not_after(0, None));
+            }
             self.start(&at_home(model))?;
             return self.observe(model, step, M::clone);
         }
         let frozen = self.frozen();
         let going = self.going.as_mut().expect("started above");
+        going.goes_on()?;
+        let before = going.last_step;
+        if step.step <= before {
+            return Err(not_after(step.step, Some(before)));
+        }
+        for (what, share) in [
+            ("accuracy", step.accuracy),
+            ("train_accuracy", step.train_accuracy),
+        ] {
+            expect_share(step.step, what, share)?;
+        }
+        going.last_step = step.step;
         going.told.add(&step);
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
@@ -185,14 +202,18 @@ impl<M: Module> FreezeTraining<M> {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
         let epoch = self.history.length().epoch(step.step);
-        going.keep(&step, epoch, frozen)?;
+        // A disk that is full is no reason to pass a check over: the error is given when all is done.
+        let unsaved = going.save_again();
+        let reported = going.keep(&step, epoch, frozen);
         let test = Test {
             accuracy: step.accuracy,
             ..Test::default()
         };
-        going.keep_test(test, step.step, epoch, frozen)?;
-        let check_now = self.is_due(step.step);
-        if !check_now && !self.pane_is_due(step.step) {
+        let tested = going.keep_test(test, step.step, epoch, frozen);
+        let kept = unsaved.and(reported).and(tested);
+        let check_now = self.is_due(before, step.step);
+        if !check_now && !self.pane_is_due(Some(before), step.step) {
+            kept?;
             return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
@@ -202,12 +223,23 @@ impl<M: Module> FreezeTraining<M> {
         let going = self.going.as_mut().expect("started above");
         going.clock.trained();
         let model = at_home(model);
-        self.record_pane(&model, step.step)?;
+        let kept = kept.and(self.record_pane(&model, Some(before), step.step));
         if !check_now {
+            kept?;
             return Ok(frozen);
         }
         let activations = self.probe.activations(&model)?;
-        self.check(&model, activations, step.step)
+        let now_frozen = self.check(&model, activations, step.step)?;
+        kept?;
+        Ok(now_frozen)
+    }
+
+    /// An error once the run has begun.
+    fn not_begun(&self) -> Result<(), Error> {
+        match &self.going {
+            None => Ok(()),
+            Some(going) => going.goes_on().and(Err(Error::Begun)),
+        }
     }
 
     /// Notes what a test found after this step, for the next check and for the end too.
@@ -320,6 +352,10 @@ impl<M: Module> FreezeTraining<M> {
         step: usize,
         tested: Option<Tested>,
     ) -> Result<Outcome, Error> {
+        if let Some(going) = &self.going {
+            going.goes_on()?;
+        }
+        expect_share(step, "accuracy", tested.map(|tested| tested.accuracy))?;
         let latest = self.history.checks().iter().rev();
         let checked = latest.filter_map(|check| check.accuracy).next();
         let frozen = self.frozen();
@@ -346,8 +382,9 @@ impl<M: Module> FreezeTraining<M> {
             accuracy,
             test_samples: test_samples.flatten(),
         };
-        if let Some(folder) = going.and_then(|going| going.folder.as_mut()) {
-            folder.finish(outcome.clone())?;
+        if let Some(going) = going {
+            going.save_again()?;
+            going.end(&outcome)?;
         }
         Ok(outcome)
     }
@@ -411,6 +448,9 @@ impl<M: Module> FreezeTraining<M> {
             metrics: Metrics::default(),
             tested: None,
             due,
+            last_step: 0,
+            unsaved: None,
+            ended: None,
             trained_before: clock.training_seconds(),
             clock,
             told,
@@ -421,6 +461,39 @@ impl<M: Module> FreezeTraining<M> {
             forwarded: None,
             cache_off_told: false,
         });
+    }
+}
+
+/// What is wrong with a step that doesn't come after the last one.
+fn not_after(step: usize, last: Option<usize>) -> Error {
+    let problem = match (step, last) {
+        (0, _) => "the first step is 1, since step 0 is the untrained model, which `start` looks at; count by \
+                   `for step in 1..=length.steps`"
+            .to_string(),
+        (step, Some(last)) if step == last => {
+            "it was told before; call `after_step` once after each step, with everything that is known of it".to_string()
+        }
+        (_, last) => format!(
+            "it comes after step {}, but steps ascend through the whole training and don't begin again in each epoch; \
+             count by `step += 1`",
+            last.unwrap_or_default()
+        ),
+    };
+    Error::StepOrder { step, problem }
+}
+
+/// An accuracy that is no share can't be read back. One that is not a number is no accuracy.
+fn expect_share(step: usize, what: &str, share: Option<f64>) -> Result<(), Error> {
+    match share {
+        Some(share) if share.is_finite() && !(-1e-6..=1.0 + 1e-6).contains(&share) => {
+            Err(Error::BadReport {
+                step,
+                problem: format!(
+                    "`{what}` is {share}, but it is a share in [0, 1]; divide per cent by 100"
+                ),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{io, regular};
 use crate::Error;
 
 /// The lines of a file of the run folder, up to the first that can't be read.
+#[derive(Debug)]
 pub(crate) struct Lines<T> {
     /// What each line holds, with its bytes, the end of the line included.
     pub(crate) items: Vec<(T, Vec<u8>)>,
@@ -16,6 +17,7 @@ pub(crate) struct Lines<T> {
 }
 
 /// A line that can't be read.
+#[derive(Debug)]
 pub(crate) struct Trouble {
     /// The line, counted from 1.
     pub(crate) line: usize,

@@ -115,6 +115,7 @@ fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
     let mut first = freezing(&net, Never).going_on_in(temp.path());
     first.start(&net).unwrap();
     first.note_saved(&net, 0).unwrap();
+    drop(first);
     let mut stranger = Net::new(7);
     let mut second = freezing(&stranger, Never).going_on_in(temp.path());
     let found = second.resume(&mut stranger).unwrap();
