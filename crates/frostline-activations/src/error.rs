@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
-/// What can go wrong while activations are recorded, kept or read back. `Debug` writes what `Display` does, since that
-/// is what an error prints that leaves `main`.
+/// What can go wrong while activations are recorded, kept or read back.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -349,6 +348,7 @@ pub enum Error {
     },
 }
 
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

@@ -1,5 +1,4 @@
 /// What can go wrong while layers are declared, measured and frozen.
-/// `Debug` writes what `Display` does, since that is what an error prints that leaves `main`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -175,6 +174,7 @@ pub enum Error {
     Activations(#[from] frostline_activations::Error),
 }
 
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

@@ -124,6 +124,7 @@ impl<M: Module> FreezeTraining<M> {
         let activations = self.look(model)?;
         self.name_after_folder();
         self.info.began = Some(wall_seconds());
+        let events = self.event_file(0)?;
         let folder = match (&self.path, self.going_on) {
             (Some(path), true) if RunFolder::is_run(path) => {
                 Some(RunFolder::restart(path, self.info.clone())?)
@@ -132,7 +133,6 @@ impl<M: Module> FreezeTraining<M> {
             (None, _) => None,
         };
         let check_now = due.first() == Some(&0);
-        let events = self.event_file(0)?;
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
         self.going.as_mut().expect("made above").events = events;
@@ -146,9 +146,12 @@ impl<M: Module> FreezeTraining<M> {
     /// Notes the step and keeps what it reports; when a check is due, measures the model, decides, and freezes or
     /// thaws layers of the model in place.
     ///
-    /// The first call starts if `start` was not called.
+    /// The first call starts if `start` was not called. A check that is due at a step of which the loop says nothing,
+    /// since it reports every other step or once an epoch, is made at the next one.
     ///
     /// # Errors
+    /// [`Error::StepOrder`] for a step that doesn't come after the last one, [`Error::BadReport`] for an accuracy that is no
+    /// share, [`Error::Ended`] after the end.
     /// [`Error::Diverged`] when the loss or an activation is not finite; the run folder then says so and keeps
     /// everything before. [`Error::Activations`] when the probe or the run folder fails, such as on a full disk. The
     /// model keeps its weights, whatever the error.
@@ -475,7 +478,7 @@ fn not_after(step: usize, last: Option<usize>) -> Error {
         }
         (_, last) => format!(
             "it comes after step {}, but steps ascend through the whole training and don't begin again in each epoch; \
-             count by `step += 1`",
+             count by `step += 1`, and after `resume` go on behind the step that it gives",
             last.unwrap_or_default()
         ),
     };

@@ -2,7 +2,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::{not_written, regular};
+use super::{io, not_written, regular};
 use crate::Error;
 
 /// A file to which whole lines are appended.
@@ -17,8 +17,8 @@ pub(super) struct Appended {
 }
 
 impl Appended {
-    /// Opens the file, or makes it. A last line without an end, as a kill leaves it, is given one, so that what
-    /// follows is a line of its own.
+    /// Opens the file, or makes it. What follows is a line of its own: a last line that a kill left half written is
+    /// taken off, one that lacks nothing but its end is given it.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         regular(path)?;
         let file = OpenOptions::new().create(true).append(true).open(path);
@@ -30,8 +30,22 @@ impl Appended {
             length: metadata.len(),
             waiting: Vec::new(),
         };
-        if opened.length > 0 && super::lines::last_byte(path)? != b'\n' {
+        if opened.length == 0 || super::lines::last_byte(path)? == b'\n' {
+            return Ok(opened);
+        }
+        let bytes = std::fs::read(path).map_err(io(path))?;
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        if serde_json::from_slice::<serde_json::Value>(&bytes[whole..]).is_ok() {
             opened.append(b"\n")?;
+        } else {
+            opened
+                .file
+                .set_len(whole as u64)
+                .map_err(not_written(path))?;
+            opened.length = whole as u64;
         }
         Ok(opened)
     }
@@ -104,15 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_short_is_ended_before_the_next_one() {
+    fn a_line_that_was_cut_short_does_not_swallow_the_next_one() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("saved.jsonl");
-        std::fs::write(&path, "{\"step\":1}\n{\"st").unwrap();
-        Appended::open(&path).unwrap().append(b"{}\n").unwrap();
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "{\"step\":1}\n{\"st\n{}\n"
-        );
+        for (before, after) in [
+            ("{\"step\":1}\n{\"st", "{\"step\":1}\n{}\n"),
+            (
+                "{\"step\":1}\n{\"step\":2}",
+                "{\"step\":1}\n{\"step\":2}\n{}\n",
+            ),
+            ("{\"st", "{}\n"),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            Appended::open(&path).unwrap().append(b"{}\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
     }
 
     #[test]

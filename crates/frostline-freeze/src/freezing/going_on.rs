@@ -44,14 +44,7 @@ impl<M: Module> FreezeTraining<M> {
         let Some((line, saved)) = saved.into_iter().enumerate().rfind(found) else {
             return Ok(Resumed::OtherWeights { latest });
         };
-        if let Some(problem) = saved.problem(self.layers.len()) {
-            return Err(Error::Activations(FolderError::Damaged {
-                path: path.join("saved.jsonl"),
-                line: format!(", line {}", line + 1),
-                problem: format!("it has a field that can't be: {problem}"),
-            }));
-        }
-        let taken_up = self.take_up(&path, model, saved);
+        let taken_up = self.take_up(&path, model, saved, line + 1);
         if taken_up.is_err() {
             // As it was before the call.
             self.history = History::new(self.info.layers.clone(), self.history.length());
@@ -60,8 +53,14 @@ impl<M: Module> FreezeTraining<M> {
         taken_up
     }
 
-    /// Takes up the run in this folder at a model that was saved in it.
-    fn take_up(&mut self, path: &Path, model: &mut M, saved: Saved) -> Result<Resumed, Error> {
+    /// Takes up the run in this folder at a model that was saved in it, by its note in this line.
+    fn take_up(
+        &mut self,
+        path: &Path,
+        model: &mut M,
+        saved: Saved,
+        line: usize,
+    ) -> Result<Resumed, Error> {
         let due = self.due()?;
         self.loaded(model);
         let activations = self.look(model)?;
@@ -69,6 +68,13 @@ impl<M: Module> FreezeTraining<M> {
         self.name_after_folder();
         let noted = |note: &Saved| Some(note.step);
         let run = InterruptedRun::open(path, self.info.clone(), saved.step, noted)?;
+        if let Some(problem) = saved.problem(self.layers.len()) {
+            return Err(Error::Activations(FolderError::Damaged {
+                path: path.join("saved.jsonl"),
+                line: format!(", line {}", line),
+                problem: format!("it has a field that can't be: {problem}"),
+            }));
+        }
         saved.belongs_to(path, run.checks())?;
         let (gradients, weights) = saved.state(path, &self.layers, model)?;
         for check in run.checks() {

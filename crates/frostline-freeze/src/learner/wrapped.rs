@@ -218,7 +218,9 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
         let _ = self.model.valid();
         let mut within = lock(&self.shared.within);
         self.shared.end_test(&mut within);
+        // A copy from earlier in the training is no moment of the run that could be gone on from.
         if within.started
+            && self.step == within.observed
             && let Err(error) = within.training.note_saved(&self.model, self.step)
         {
             within.fail(error);

@@ -229,3 +229,168 @@ fn operations_are_estimated_from_shapes_or_told() {
     let error = told.start(&net).unwrap_err().to_string();
     assert!(error.contains("the operations of 2 layers"), "{error}");
 }
+
+#[test]
+fn resuming_says_what_it_met_and_changes_nothing_unless_it_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("run");
+    let mut net = Net::new(6);
+    let weights = crate::nets::values(&net);
+    let mut resumed = |folder: bool| {
+        let freezing = freezing(&net, Never);
+        let mut freezing = if folder {
+            freezing.going_on_in(&path)
+        } else {
+            freezing
+        };
+        freezing.resume(&mut net).unwrap()
+    };
+    assert_eq!(resumed(false), Resumed::NoFolder);
+    assert_eq!(resumed(true), Resumed::NoRun);
+    assert!(!path.exists());
+    let stranger = Net::new(7);
+    let mut first = freezing(&stranger, Never).going_on_in(&path);
+    first.start(&stranger).unwrap();
+    drop(first);
+    let file = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let before = (file("run.json"), file("history.jsonl"));
+    let mut resumed = || {
+        freezing(&net, Never)
+            .going_on_in(&path)
+            .resume(&mut net)
+            .unwrap()
+    };
+    assert_eq!(resumed(), Resumed::NothingSaved);
+    assert!(resumed().to_string().contains("call `note_saved`"));
+    assert_eq!((file("run.json"), file("history.jsonl")), before);
+    assert!(!path.join("replaced-1").exists());
+    assert_eq!(crate::nets::values(&net), weights);
+
+    // What begins anew keeps the old run aside, activations included.
+    let mut second = freezing(&net, Never).going_on_in(&path);
+    second.start(&net).unwrap();
+    let aside = Run::open(path.join("replaced-1")).unwrap();
+    assert_eq!((aside.history.len(), aside.checkpoints()), (1, &[0][..]));
+}
+
+#[test]
+fn a_second_training_in_a_folder_is_refused_and_the_first_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Never).going_on_in(temp.path());
+    first.start(&net).unwrap();
+    first.note_saved(&net, 0).unwrap();
+    let mut same = net.clone();
+    let mut second = freezing(&same, Never).going_on_in(temp.path());
+    for error in [
+        second.start(&same).unwrap_err().to_string(),
+        second.resume(&mut same).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("is being written by"), "{error}");
+    }
+    first.after_step(&mut net, 5).unwrap();
+    drop(first);
+    assert_eq!(Run::open(temp.path()).unwrap().history.len(), 2);
+    // Refused is not spoilt: it can go on when the first has gone.
+    assert_eq!(second.resume(&mut same).unwrap(), Resumed::At { step: 0 });
+    assert_eq!(second.history().checks().len(), 1);
+}
+
+#[test]
+fn a_note_that_cannot_be_is_told_with_its_line_and_field() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Never).going_on_in(temp.path());
+    first.start(&net).unwrap();
+    for step in 1..=7 {
+        first.after_step(&mut net, step).unwrap();
+        first.note_saved(&net, step).unwrap();
+    }
+    let error = first.note_saved(&net, 6).unwrap_err().to_string();
+    assert!(
+        error.contains("the last step of `after_step` is 7"),
+        "{error}"
+    );
+    drop(first);
+    let path = temp.path().join("saved.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let seconds = text
+        .lines()
+        .last()
+        .unwrap()
+        .split("\"seconds\":[")
+        .nth(1)
+        .unwrap();
+    let seconds = format!("[{},", seconds.split(',').next().unwrap());
+    for (from, to, field) in [
+        ("\"compared\":[true,", "\"compared\":[", "decides.compared"),
+        ("\"checks\":2", "\"checks\":3", "but had 3"),
+        ("\"last_step\":7", "\"last_step\":8", "decides.last_step"),
+        ("\"thawed\":null", "\"thawed\":[2,9]", "decides.thawed"),
+        (seconds.as_str(), "[-1.0,", "spent.seconds"),
+        ("\"steps\":2", "\"steps\":-2", "told.steps"),
+    ] {
+        let (lines, last) = text.trim_end().rsplit_once('\n').unwrap();
+        let changed = last.replacen(from, to, 1);
+        assert_ne!(changed, last, "{from}");
+        std::fs::write(&path, format!("{lines}\n{changed}\n")).unwrap();
+        let error = freezing(&net, Never)
+            .going_on_in(temp.path())
+            .resume(&mut net);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(field), "{to}: {error}");
+        assert!(
+            error.contains("saved.jsonl, line 7") || field == "but had 3",
+            "{error}"
+        );
+    }
+    std::fs::write(&path, text).unwrap();
+    let resumed = freezing(&net, Never)
+        .going_on_in(temp.path())
+        .resume(&mut net);
+    assert_eq!(resumed.unwrap(), Resumed::At { step: 7 });
+}
+
+#[test]
+fn a_run_that_was_finished_and_goes_on_keeps_its_end_aside() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Linear::default()).going_on_in(temp.path());
+    let mut optimizer = optimizer();
+    first.start(&net).unwrap();
+    net = train_to(17, net, &mut first, 0, &mut optimizer);
+    first.note_saved(&net, 17).unwrap();
+    let saved = net.clone().into_record().into_bytes().unwrap();
+    net = train_to(STEPS, net, &mut first, 17, &mut optimizer);
+    first.note_saved(&net, STEPS).unwrap();
+    first.finish(Status::Finished, STEPS, None).unwrap();
+    let whole = Run::open(temp.path()).unwrap();
+
+    // With the model of its end there is nothing to replace.
+    let mut again = freezing(&net, Linear::default()).going_on_in(temp.path());
+    assert_eq!(again.resume(&mut net).unwrap(), Resumed::At { step: STEPS });
+    drop(again);
+    assert_eq!(Run::open(temp.path()).unwrap().info, whole.info);
+    assert!(!temp.path().join("replaced-1").exists());
+
+    let mut net = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
+    let mut second = freezing(&net, Linear::default()).going_on_in(temp.path());
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!((run.info.outcome, run.problems), (None, vec![]));
+    let aside = Run::open(temp.path().join("replaced-1")).unwrap();
+    assert_eq!(
+        (aside.info.outcome, aside.history),
+        (whole.info.outcome, whole.history)
+    );
+}
+
+#[test]
+fn an_error_that_leaves_main_says_what_display_says() {
+    let error = Layers::named(&Net::new(1), &[("body", &["nowhere"])]).unwrap_err();
+    assert!(
+        error.to_string().contains("the model's parameters are"),
+        "{error}"
+    );
+    assert_eq!(format!("{error:?}"), error.to_string());
+}
