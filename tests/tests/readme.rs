@@ -139,7 +139,7 @@ let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, Converged::defa
 freezing.start(&net)?;
 for step in 1..=length.steps {
     net = train_one_step(net); // forward, backward, optimizer: yours
-    net = freezing.after_step(net, step)?;
+    freezing.after_step(&mut net, step)?;
 }
 freezing.finish(Status::Finished, length.steps, None)?;
 }
@@ -154,10 +154,21 @@ let layers = Layers::named(&net, &[("body", &["layer1", "layer2"]), ("head", &["
     let step = 1;
     let mut net = net.clone();
 let told = Step { loss: Some(loss), learning_rate: Some(rate), accuracy, samples: Some(32), ..Step::from(step) };
-net = freezing.after_step(net, told)?; // `accuracy` on held-out samples, after an epoch for example
+freezing.after_step(&mut net, told)?; // `accuracy` on held-out samples, after an epoch for example
     let metrics = freezing.metrics().unwrap();
     assert_eq!(metrics.tested().next().unwrap().test_accuracy.unwrap().mean, 0.75);
     freezing.note_saved(&net, step)?;
+}
+
+{
+    let probe = Probe::new(vec![inputs.clone()], Net::forward);
+    let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, Never, Length::steps(10)).going_on_in("runs/on");
+    let mut net = net.clone();
+let done = match freezing.resume(&mut net)? { // with the weights that were saved last
+    Resumed::At { step } => step,             // the next step is `done + 1`
+    nothing => { println!("begins anew: {nothing}"); freezing.start(&net)?; 0 }
+};
+    assert_eq!((done, freezing.history().checks().len()), (0, 1));
 }
 
 let (logits, activations) = record(|| net.valid().forward(inputs))?;

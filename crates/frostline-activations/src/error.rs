@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 /// What can go wrong while activations are recorded, kept or read back.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two taps of one forward have the same name.
@@ -291,7 +291,54 @@ pub enum Error {
         /// What the device says.
         problem: String,
     },
-    /// Reading or writing a file failed.
+    /// Another process writes the run.
+    #[error(
+        "{path} is being written by another process{process}; wait until it has ended, or choose another folder"
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process, where it is known, as the end of the sentence.
+        process: String,
+    },
+    /// A file of a run that is to go on is not as it was written, so going on would lose what it holds.
+    #[error(
+        "{path}{line}: {problem}. Nothing was changed: repair the file or restore it, or choose another folder"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, as `, line 3`, where it is one.
+        line: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of the run was removed or replaced while the run was being written.
+    #[error(
+        "{path} was removed or replaced while the run was being written; what the training reports from here on is \
+         kept nowhere. Begin anew in another folder, or put the file back and go on from a saved model"
+    )]
+    Removed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something else than a file is in the place of one.
+    #[error("{path} is no file but {what}; a run has files there")]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// What there is.
+        what: &'static str,
+    },
+    /// A file or folder of the run could not be written.
+    #[error("{path} could not be written: {source}")]
+    NotWritten {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Reading a file failed.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
@@ -299,4 +346,11 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

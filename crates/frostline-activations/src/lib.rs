@@ -63,6 +63,6 @@ pub use run::{
     Check, FORMAT_VERSION, Outcome, OwnAndInherited, PanesProbe, ProbeInfo, Run, RunInfo, Status,
     Versions,
 };
-pub use run_folder::RunFolder;
+pub use run_folder::{InterruptedRun, RunFolder, StateFile};
 pub use schedule::{CheckpointSchedule, Length};
 pub use tap::{Tap, scope};

@@ -66,21 +66,6 @@ impl MetricsPoint {
         let tests = tests.into_iter().flatten().map(|spread| spread.count);
         self.steps.max(tests.max().unwrap_or(0)).max(1)
     }
-
-    /// What a file that holds this point got wrong, for a run of so many layers.
-    pub(crate) fn problem(&self, layers: usize) -> Option<String> {
-        let values = [
-            self.loss,
-            self.train_accuracy,
-            self.test_loss,
-            self.test_accuracy,
-            self.learning_rate,
-        ];
-        if values.iter().flatten().any(|spread| spread.count == 0) {
-            return Some("has a value that stands for no step".into());
-        }
-        (self.frozen > layers).then(|| format!("has {} frozen layers of {layers}", self.frozen))
-    }
 }
 
 /// One value or several: their mean, the least, the greatest, and how many they are.

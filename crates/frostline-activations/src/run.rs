@@ -1,11 +1,12 @@
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+mod fields;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::run_folder::lines::{self, Lines, Trouble, told};
 use crate::run_folder::{self, CHECKPOINTS, HISTORY, METRICS, PANES, RUN};
 use crate::{Activations, ByChance, Error, Layout, Ledger, Length, Metrics, MetricsPoint};
 
@@ -239,20 +240,63 @@ pub struct Run {
 impl Run {
     /// Reads a run folder. Activations stay on disk until [`Run::activations`] asks for them.
     ///
-    /// A damaged or half-written line of the history or of the metrics goes to `problems` and ends them there.
-    /// Errors: `NotARun`, `NewerFormat`, `Io`.
+    /// A damaged or half-written line of the history or of the metrics, or one with a field that can't be, goes to
+    /// `problems` and ends them there. Activations of steps that the history doesn't have are passed over and named there:
+    /// they are of a training that was cut short, and of which the run in this folder knows nothing.
+    /// Errors: `NotARun`, `NewerFormat`, `NoFile`, `Io`.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let path = folder.as_ref().to_path_buf();
         let info = read_info(&path)?;
         let mut problems = Vec::new();
-        let history = read_history(&path, &info, &mut problems)?;
-        let metrics = read_metrics(&path, &info, &mut problems)?;
-        let checkpoints = run_folder::steps_in(&path.join(CHECKPOINTS))?;
+        let history = read_history(&path, &info)?;
+        if history.is_none() {
+            problems.push(format!("{} is missing", path.join(HISTORY).display()));
+        }
+        let (history, trouble) = taken(history);
+        let damaged = trouble.is_some();
+        if let Some(trouble) = trouble {
+            problems.push(format!(
+                "line {} of {} {}; the {} checks before it were read",
+                trouble.line,
+                path.join(HISTORY).display(),
+                trouble.problem,
+                history.len()
+            ));
+        }
+        let (points, trouble) = taken(read_metrics(&path, &info)?);
+        if let Some(trouble) = trouble {
+            problems.push(format!(
+                "line {} of {} {}; the lines before it were read",
+                trouble.line,
+                path.join(METRICS).display(),
+                trouble.problem,
+            ));
+        }
+        let metrics = Metrics::from_iter(points);
+        let mut checkpoints = run_folder::steps_in(&path.join(CHECKPOINTS))?;
+        let checked: BTreeSet<usize> = history.iter().map(|check| check.step).collect();
+        let strange = without(&mut checkpoints, |step| checked.contains(&step));
+        // Those behind a line that can't be read may be of its check and later ones: the line has been told.
+        let last = checked.last().copied();
+        let strange: Vec<usize> = strange
+            .into_iter()
+            .filter(|step| !damaged || Some(*step) < last)
+            .collect();
+        problems.extend(passed_over(
+            &path.join(CHECKPOINTS),
+            &strange,
+            "the history doesn't have",
+        ));
         let mut pane_steps = run_folder::steps_in(&path.join(PANES))?;
-        // A training that was cut short and gone on with from an earlier step may have left later ones.
         let ended = info.outcome.as_ref().map(|outcome| outcome.step);
-        let checked = history.last().map(|check: &Check| check.step);
-        pane_steps.retain(|step| Some(*step) <= ended.max(checked));
+        let done = metrics.points().last().map(|point| point.step);
+        let done = ended.max(last).max(done).unwrap_or(0);
+        let strange = without(&mut pane_steps, |step| step <= done);
+        problems.extend(passed_over(
+            &path.join(PANES),
+            &strange,
+            "the run has not come to",
+        ));
         Ok(Run {
             info,
             history,
@@ -299,7 +343,41 @@ impl Run {
     }
 }
 
-fn read_info(folder: &Path) -> Result<RunInfo, Error> {
+/// Takes out the steps that are not wanted, and gives them.
+fn without(steps: &mut Vec<usize>, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+    let (kept, taken) = steps.iter().partition(|step| wanted(**step));
+    *steps = kept;
+    taken
+}
+
+/// Names activations that belong to no step of the run.
+fn passed_over(folder: &Path, steps: &[usize], why: &str) -> Option<String> {
+    /// More are counted.
+    const NAMED: usize = 5;
+    let named: Vec<String> = steps.iter().take(NAMED).map(usize::to_string).collect();
+    let more = match steps.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (steps, folder) = (
+        if steps.len() == 1 { "step" } else { "steps" },
+        folder.display(),
+    );
+    let named = (!named.is_empty()).then(|| named.join(", "))?;
+    Some(format!(
+        "{folder} has activations of {steps} {named}{more}, which {why}; they were passed over"
+    ))
+}
+
+/// What was read of a file, and what ended the reading.
+fn taken<T>(lines: Option<Lines<T>>) -> (Vec<T>, Option<Trouble>) {
+    let Some(Lines { items, trouble }) = lines else {
+        return (Vec::new(), None);
+    };
+    (items.into_iter().map(|(item, _)| item).collect(), trouble)
+}
+
+pub(crate) fn read_info(folder: &Path) -> Result<RunInfo, Error> {
     let not_a_run = |problem: String| Error::NotARun {
         path: folder.to_path_buf(),
         problem,
@@ -308,20 +386,21 @@ fn read_info(folder: &Path) -> Result<RunInfo, Error> {
         return Err(not_a_run("there is no such folder".into()));
     }
     let path = folder.join(RUN);
-    if !path.is_file() {
+    let Some(text) = run_folder::read_regular(&path)? else {
         return Err(not_a_run(format!(
             "{RUN} is missing (a run has {RUN}, {HISTORY} and {CHECKPOINTS}/)"
         )));
-    }
-    let text = std::fs::read_to_string(&path).map_err(run_folder::io(&path))?;
+    };
 
     /// The one field that every version has.
     #[derive(Deserialize)]
     struct Format {
         format: u32,
     }
-    let Format { format } = serde_json::from_str(&text)
-        .map_err(|source| not_a_run(format!("{RUN} is damaged: {source}")))?;
+    let damaged = |source: serde_json::Error| {
+        not_a_run(format!("{RUN} is damaged: {}", told(&text, &source)))
+    };
+    let Format { format } = serde_json::from_slice(&text).map_err(damaged)?;
     if format > FORMAT_VERSION {
         return Err(Error::NewerFormat {
             path,
@@ -329,92 +408,36 @@ fn read_info(folder: &Path) -> Result<RunInfo, Error> {
             supported: FORMAT_VERSION,
         });
     }
-    serde_json::from_str(&text).map_err(|source| not_a_run(format!("{RUN} is damaged: {source}")))
+    let info: RunInfo = serde_json::from_slice(&text).map_err(damaged)?;
+    match info.problem() {
+        None => Ok(info),
+        Some(problem) => Err(not_a_run(format!("in {RUN} {problem}"))),
+    }
 }
 
-fn read_history(
-    folder: &Path,
-    info: &RunInfo,
-    problems: &mut Vec<String>,
-) -> Result<Vec<Check>, Error> {
-    let path = folder.join(HISTORY);
-    if !path.is_file() {
-        problems.push(format!("{} is missing", path.display()));
-        return Ok(Vec::new());
-    }
-    let bytes = std::fs::read(&path).map_err(run_folder::io(&path))?;
-    let mut history = Vec::new();
-    for (line, text) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        if text.is_empty() {
-            continue;
-        }
-        let problem = match serde_json::from_slice::<Check>(text) {
-            Ok(check) if check.similarity.len() == info.layers.len() => {
-                history.push(check);
-                continue;
-            }
-            Ok(check) => format!(
-                "has {} similarities, but {RUN} names {} layers",
-                check.similarity.len(),
-                info.layers.len()
-            ),
-            Err(source) => format!("is damaged or half written ({source})"),
-        };
-        problems.push(format!(
-            "line {} of {} {problem}; the {} checks before it were read",
-            line + 1,
-            path.display(),
-            history.len()
-        ));
-        break;
-    }
-    Ok(history)
+/// The lines of `history.jsonl`; none where there is no such file.
+pub(crate) fn read_history(folder: &Path, info: &RunInfo) -> Result<Option<Lines<Check>>, Error> {
+    /// Those of a thousand layers take less than a megabyte.
+    const LONGEST: u64 = 1 << 26;
+    let layers = info.layers.len();
+    let said = |problem| format!("has a field that can't be: {problem}");
+    lines::read(&folder.join(HISTORY), LONGEST, |check: &Check, before| {
+        check.problem(layers, before).map(said)
+    })
 }
 
-/// The points of `metrics.jsonl`, which folders of earlier versions don't have. They are read one by one, so that a
-/// file of any length takes little memory.
-fn read_metrics(
+/// The points of `metrics.jsonl`, which folders of earlier versions don't have.
+pub(crate) fn read_metrics(
     folder: &Path,
     info: &RunInfo,
-    problems: &mut Vec<String>,
-) -> Result<Metrics, Error> {
+) -> Result<Option<Lines<MetricsPoint>>, Error> {
     /// No point is as long as this.
     const LONGEST: u64 = 1 << 16;
-    let path = folder.join(METRICS);
-    if !path.is_file() {
-        // Reading a pipe would wait for ever.
-        if path.exists() {
-            problems.push(format!("{} is no file", path.display()));
-        }
-        return Ok(Metrics::default());
-    }
-    let file = File::open(&path).map_err(run_folder::io(&path))?;
-    let (mut reader, mut metrics) = (BufReader::new(file), Metrics::default());
-    for line in 1.. {
-        let mut text = Vec::new();
-        let mut limited = reader.by_ref().take(LONGEST);
-        let read = limited.read_until(b'\n', &mut text);
-        if read.map_err(run_folder::io(&path))? == 0 {
-            break;
-        }
-        if text == b"\n" {
-            continue;
-        }
-        let problem = match serde_json::from_slice::<MetricsPoint>(&text) {
-            Ok(point) => match point.problem(info.layers.len()) {
-                None => {
-                    metrics.push(point);
-                    continue;
-                }
-                Some(problem) => problem,
-            },
-            Err(source) => format!("is damaged or half written ({source})"),
-        };
-        problems.push(format!(
-            "line {line} of {} {problem}; the lines before it were read",
-            path.display(),
-        ));
-        break;
-    }
-    Ok(metrics)
+    let layers = info.layers.len();
+    let said = |problem| format!("has a field that can't be: {problem}");
+    lines::read(
+        &folder.join(METRICS),
+        LONGEST,
+        |point: &MetricsPoint, before| point.problem(layers, before).map(said),
+    )
 }

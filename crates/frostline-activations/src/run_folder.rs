@@ -1,16 +1,26 @@
+mod appended;
+mod interrupted;
+pub(crate) mod lines;
+mod owner;
+mod replaced;
+mod state;
+
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    Activation, Activations, Check, Error, Metrics, MetricsPoint, Outcome, Run, RunInfo,
-    write_aside,
-};
+use crate::run::read_info;
+use crate::{Activation, Activations, Check, Error, Metrics, Outcome, RunInfo, write_aside};
+use appended::Appended;
+pub use interrupted::InterruptedRun;
+use lines::{Lines, Trouble};
+use owner::Owner;
+use replaced::Replaced;
+pub use state::StateFile;
 
 pub(crate) const RUN: &str = "run.json";
 pub(crate) const HISTORY: &str = "history.jsonl";
@@ -19,6 +29,8 @@ pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const PANES: &str = "panes";
 /// Which saved model belongs to which step.
 const SAVED: &str = "saved.jsonl";
+/// What saved models need to go on, where it is too large for a line.
+const STATE: &str = "state";
 
 /// The key of a checkpoint's metadata that keeps the order of the layers.
 const ORDER: &str = "layers";
@@ -34,118 +46,132 @@ const RESERVED: &str = "__metadata__";
 /// checkpoints/step-00001200.safetensors   the probe's activations, a tensor a layer
 /// panes/step-00001200.safetensors         those of the panes' probe, where it is another
 /// saved.jsonl                             which saved model belongs to which step, where some were saved
+/// state/3f1c...safetensors                what the latest saved models need to go on, where it is too large for a line
+/// replaced-1/                             what was there before the run began anew or went on from an earlier step
+/// .lock                                   locked by the process that writes the run
 /// ```
 /// A kill at any moment loses at most the line that is being written: the history and the metrics are appended to a
-/// line at a time, everything else, the thinned metrics too, is written aside and renamed.
+/// line at a time, everything else, the thinned metrics too, is written aside and renamed. One process writes a folder
+/// at a time, another is refused until the first has ended or died. What a run replaces it moves aside; nothing is
+/// deleted but the states of saved models that have become old.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     info: RunInfo,
-    history: File,
-    metrics: File,
+    history: Appended,
+    metrics: Appended,
+    /// The metrics have been thinned, and their file has not.
+    metrics_are_behind: bool,
+    /// None once the run has ended.
+    owner: Option<Owner>,
 }
 
 impl RunFolder {
-    /// Makes the folder and writes `run.json`. Errors: `Occupied` when it holds a run, `Io`.
+    /// Makes the folder and writes `run.json`.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when it holds a run, [`Error::InUse`] while another process writes it,
+    /// [`Error::NotWritten`], [`Error::NoFile`].
     pub fn create(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
         let path = path.into();
         if Self::is_run(&path) {
             return Err(Error::Occupied { path });
         }
-        let checkpoints = path.join(CHECKPOINTS);
-        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        Self::opened(path, info)
-    }
-
-    /// Begins anew the run in this folder, which was cut short: its history and metrics are emptied, its checkpoints
-    /// are written over. Errors: `Occupied` when it has ended, and as for [`resume`](Self::resume).
-    pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
-        let path = path.into();
-        // A kill can leave a folder in which nothing is written yet.
-        if !path.join(RUN).exists() {
-            return Self::rewritten(path, info, &[], &[]);
-        }
-        let run = Run::open(&path)?;
-        if run.info.outcome.is_some() {
+        let owner = owned(&path)?;
+        // Another process may have begun a run before this one had the lock.
+        if Self::is_run(&path) {
             return Err(Error::Occupied { path });
         }
-        same_run(&path, &run.info, &info)?;
-        Self::rewritten(path, info, &[], &[])
+        Self::opened(path, info, owner)
+    }
+
+    /// Begins anew the run in this folder, which was cut short. What it recorded is moved aside to `replaced-1`, or the
+    /// next number that is free.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when the run has ended, [`Error::OtherRun`] when it is one of something else, and as for
+    /// [`create`](Self::create).
+    pub fn restart(path: impl Into<PathBuf>, info: RunInfo) -> Result<Self, Error> {
+        let path = path.into();
+        let owner = owned(&path)?;
+        // A kill can leave a folder in which nothing is written yet.
+        if exists(&path.join(RUN)) {
+            let found = read_info(&path)?;
+            if found.outcome.is_some() {
+                return Err(Error::Occupied { path });
+            }
+            same_run(&path, &found, &info)?;
+        }
+        let empty = |name: &str| {
+            let file = std::fs::metadata(path.join(name));
+            file.map_or(true, |file| file.is_file() && file.len() == 0)
+        };
+        if !([RUN, HISTORY, METRICS, SAVED]
+            .iter()
+            .all(|name| empty(name)))
+        {
+            Replaced::in_run(&path)?.take_all()?;
+        }
+        Self::opened(path, info, owner)
     }
 
     /// Opens the folder of a run that was cut short, to go on after `step`, and gives the checks and the metrics up to
-    /// there.
+    /// there: [`InterruptedRun`] does so in two steps, and says what becomes of the rest.
     ///
-    /// Later ones are dropped: the training that goes on makes them again. `info` takes the place of what
-    /// `run.json` held, but for the moment when the run began.
-    /// Errors: `NotARun`, `OtherRun` when its layers, length, probes, policy or measure are not those of
-    /// `info`, `Io`.
+    /// # Errors
+    /// As for [`InterruptedRun::open`] and [`InterruptedRun::go_on`].
     pub fn resume(
         path: impl Into<PathBuf>,
-        mut info: RunInfo,
+        info: RunInfo,
         step: usize,
     ) -> Result<(Self, Vec<Check>, Metrics), Error> {
-        let path = path.into();
-        let mut run = Run::open(&path)?;
-        same_run(&path, &run.info, &info)?;
-        run.history.retain(|check| check.step <= step);
-        run.metrics.cut_after(step);
-        info.began = run.info.began;
-        let folder = Self::rewritten(path, info, &run.history, run.metrics.points())?;
-        Ok((folder, run.history, run.metrics))
-    }
-
-    /// Opens the folder with this history and these metrics.
-    fn rewritten(
-        path: PathBuf,
-        info: RunInfo,
-        history: &[Check],
-        metrics: &[MetricsPoint],
-    ) -> Result<Self, Error> {
-        let checkpoints = path.join(CHECKPOINTS);
-        std::fs::create_dir_all(&checkpoints).map_err(io(&checkpoints))?;
-        write_file(&path, HISTORY, &lines(history))?;
-        write_file(&path, METRICS, &lines(metrics))?;
-        Self::opened(path, info)
+        let any = |_: &serde_json::Value| None;
+        InterruptedRun::open(path, info, step, any)?.go_on()
     }
 
     /// Opens the history and the metrics to append to them and writes `run.json`.
-    fn opened(path: PathBuf, info: RunInfo) -> Result<Self, Error> {
+    fn opened(path: PathBuf, info: RunInfo, owner: Owner) -> Result<Self, Error> {
+        let checkpoints = path.join(CHECKPOINTS);
+        std::fs::create_dir_all(&checkpoints).map_err(not_written(&checkpoints))?;
         let folder = RunFolder {
-            history: appended_to(&path.join(HISTORY))?,
-            metrics: appended_to(&path.join(METRICS))?,
+            history: Appended::open(&path.join(HISTORY))?,
+            metrics: Appended::open(&path.join(METRICS))?,
+            metrics_are_behind: false,
             path,
             info,
+            owner: Some(owner),
         };
-        folder.write_info()?;
+        write_info(&folder.path, &folder.info)?;
         Ok(folder)
     }
 
     /// Notes that the model was saved at this moment of the run, for whoever goes on from it.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`], [`Error::NoFile`], and [`Error::InUse`] when the run has ended and another process has
+    /// taken it up.
     pub fn note_saved<T: Serialize>(&self, note: &T) -> Result<(), Error> {
-        let path = self.path.join(SAVED);
-        let mut file = appended_to(&path)?;
-        file.write_all(&line(note)).map_err(io(&path))
+        let _owner = match &self.owner {
+            Some(_) => None,
+            None => Some(Owner::of(&self.path)?),
+        };
+        Appended::open(&self.path.join(SAVED))?.append(&line(note))
     }
 
-    /// The notes of [`note_saved`](Self::note_saved), the latest last.
+    /// The notes of [`note_saved`](Self::note_saved), the latest last. A line that was cut short is of a save that was
+    /// cut short too, and is passed over where it is the last.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for any other line that can't be read, [`Error::NoFile`], [`Error::Io`].
     pub fn saved<T: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Vec<T>, Error> {
-        let path = path.as_ref().join(SAVED);
-        if !path.is_file() {
-            return Ok(Vec::new());
-        }
-        let bytes = std::fs::read(&path).map_err(io(&path))?;
-        let lines = bytes.split(|&byte| byte == b'\n');
-        // A half-written line is of a save that was cut short too.
-        Ok(lines
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .collect())
+        let notes = whole(path.as_ref(), SAVED, read_notes(path.as_ref())?)?;
+        Ok(notes.items.into_iter().map(|(note, _)| note).collect())
     }
 
     /// Whether the folder holds a run, whole or not.
     pub fn is_run(path: impl AsRef<Path>) -> bool {
         let path = path.as_ref();
-        path.join(RUN).exists() || path.join(HISTORY).exists()
+        exists(&path.join(RUN)) || exists(&path.join(HISTORY))
     }
 
     /// The folder.
@@ -154,22 +180,27 @@ impl RunFolder {
     }
 
     /// Appends a check to the history.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`], such as on a full disk: the line is then written with the next one.
+    /// [`Error::Removed`] when the file is no longer there.
     pub fn append(&mut self, check: &Check) -> Result<(), Error> {
-        // One write, so that a reader never sees half a line of a process that lives.
-        self.history
-            .write_all(&line(check))
-            .map_err(io(&self.path.join(HISTORY)))
+        self.history.append(&line(check))
     }
 
     /// Appends the latest point to the metrics, or writes all of them anew when they have been thinned.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
     pub fn keep_metrics(&mut self, metrics: &Metrics, thinned: bool) -> Result<(), Error> {
-        let path = self.path.join(METRICS);
-        if thinned {
+        if thinned || self.metrics_are_behind {
+            self.metrics_are_behind = true;
             write_file(&self.path, METRICS, &lines(metrics.points()))?;
             // The file that was open has been replaced.
-            self.metrics = appended_to(&path)?;
+            self.metrics = Appended::open(&self.path.join(METRICS))?;
+            self.metrics_are_behind = false;
         } else if let Some(latest) = metrics.points().last() {
-            self.metrics.write_all(&line(latest)).map_err(io(&path))?;
+            self.metrics.append(&line(latest))?;
         }
         Ok(())
     }
@@ -178,7 +209,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
-    /// [`Error::Device`], and [`Error::Checkpoint`] when the file can't be written.
+    /// [`Error::Device`], and [`Error::NotWritten`].
     pub fn save(&self, step: usize, activations: &Activations) -> Result<(), Error> {
         self.save_in(&self.path.join(CHECKPOINTS), step, activations)
     }
@@ -186,10 +217,10 @@ impl RunFolder {
     /// Keeps the activations of the panes' probe at a step, as [`save`](Self::save) keeps those of the checks'.
     ///
     /// # Errors
-    /// As for [`save`](Self::save), and [`Error::Io`] where the folder can't be made.
+    /// As for [`save`](Self::save).
     pub fn save_pane(&self, step: usize, activations: &Activations) -> Result<(), Error> {
         let panes = self.path.join(PANES);
-        std::fs::create_dir_all(&panes).map_err(io(&panes))?;
+        std::fs::create_dir_all(&panes).map_err(not_written(&panes))?;
         self.save_in(&panes, step, activations)
     }
 
@@ -204,15 +235,12 @@ impl RunFolder {
             .iter()
             .map(host_layer)
             .collect::<Result<Vec<_>, _>>()?;
-        let checkpoint = |problem: String| Error::Checkpoint {
-            path: path.clone(),
-            problem,
-        };
+        let refused = |problem: String| not_written(&path)(std::io::Error::other(problem));
         let views = layers
             .iter()
             .map(|(name, shape, dtype, bytes)| {
                 let view = TensorView::new(*dtype, shape.clone(), bytes);
-                Ok((name.as_str(), view.map_err(|e| checkpoint(e.to_string()))?))
+                Ok((name.as_str(), view.map_err(|e| refused(e.to_string()))?))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let names: Vec<&str> = activations.names().collect();
@@ -223,26 +251,69 @@ impl RunFolder {
         ]);
         // Written aside and renamed by the library.
         safetensors::serialize_to_file(views, Some(metadata), &path)
-            .map_err(|source| checkpoint(source.to_string()))?;
+            .map_err(|source| refused(source.to_string()))?;
         // It makes files that only their owner reads: whoever reads the history reads this one too.
         // A file system that keeps no permissions refuses them, and needs none.
-        if let Ok(history) = self.history.metadata() {
-            let _ = std::fs::set_permissions(&path, history.permissions());
+        if let Ok(permissions) = self.history.permissions() {
+            let _ = std::fs::set_permissions(&path, permissions);
         }
         Ok(())
     }
 
-    /// Writes how the run ended.
+    /// Writes how the run ended, and lets others write the folder.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`]; the run has not ended then.
     pub fn finish(&mut self, outcome: Outcome) -> Result<(), Error> {
-        self.info.outcome = Some(outcome);
-        self.write_info()
+        let before = self.info.outcome.replace(outcome);
+        if let Err(error) = write_info(&self.path, &self.info) {
+            self.info.outcome = before;
+            return Err(error);
+        }
+        self.owner = None;
+        Ok(())
     }
+}
 
-    fn write_info(&self) -> Result<(), Error> {
-        let mut json =
-            serde_json::to_vec_pretty(&self.info).expect("run info has only strings and numbers");
-        json.push(b'\n');
-        write_file(&self.path, RUN, &json)
+/// Makes the folder and takes it for this process.
+fn owned(path: &Path) -> Result<Owner, Error> {
+    std::fs::create_dir_all(path).map_err(not_written(path))?;
+    Owner::of(path)
+}
+
+fn write_info(folder: &Path, info: &RunInfo) -> Result<(), Error> {
+    let mut json = serde_json::to_vec_pretty(info).expect("run info has only strings and numbers");
+    json.push(b'\n');
+    write_file(folder, RUN, &json)
+}
+
+fn read_notes<T: DeserializeOwned>(folder: &Path) -> Result<Option<Lines<T>>, Error> {
+    /// A note is a fingerprint and some numbers a layer.
+    const LONGEST: u64 = 1 << 26;
+    lines::read(&folder.join(SAVED), LONGEST, |_: &T, _| None)
+}
+
+/// The lines of a file that is rewritten from them: all of it is read, but for a last line that was cut short.
+fn whole<T>(folder: &Path, name: &str, lines: Option<Lines<T>>) -> Result<Lines<T>, Error> {
+    match lines {
+        None => Ok(Lines {
+            items: Vec::new(),
+            trouble: None,
+        }),
+        Some(Lines {
+            trouble:
+                Some(Trouble {
+                    line,
+                    problem,
+                    half_written: false,
+                }),
+            ..
+        }) => Err(Error::Damaged {
+            path: folder.join(name),
+            line: format!(", line {line}"),
+            problem: format!("it {problem}"),
+        }),
+        Some(lines) => Ok(lines),
     }
 }
 
@@ -285,14 +356,38 @@ fn lines<T: Serialize>(items: &[T]) -> Vec<u8> {
     items.iter().flat_map(line).collect()
 }
 
-fn appended_to(path: &Path) -> Result<File, Error> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(io(path))
-}
-
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = folder.join(name);
-    write_aside(&path, bytes).map_err(io(&path))
+    regular(&path)?;
+    write_aside(&path, bytes).map_err(not_written(&path))
+}
+
+/// Whether there is a file. What is there and is no file is an error: to open a pipe would wait for ever.
+pub(crate) fn regular(path: &Path) -> Result<bool, Error> {
+    let what = match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => return Ok(true),
+        Ok(there) if there.is_dir() => "a folder",
+        Ok(_) => "a pipe, a socket or a device",
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(io(path)(source)),
+    };
+    Err(Error::NoFile {
+        path: path.to_path_buf(),
+        what,
+    })
+}
+
+/// The content of a file; none where there is no such file.
+pub(crate) fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match regular(path)? {
+        false => Ok(None),
+        true => std::fs::read(path).map(Some).map_err(io(path)),
+    }
+}
+
+/// Whether anything is there, a link that leads nowhere included.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// The file of a step's activations in this folder.
@@ -328,7 +423,8 @@ pub(crate) fn read_activations(
         path: path.clone(),
         problem,
     };
-    let bytes = std::fs::read(&path).map_err(|source| damaged(source.to_string()))?;
+    let bytes = read_regular(&path).map_err(|error| damaged(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| damaged("it is missing".into()))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| damaged(format!("it is truncated or damaged ({source})")))?;
     let (_, header) =
@@ -402,4 +498,9 @@ fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Ac
 pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_path_buf();
     move |source| Error::Io { path, source }
+}
+
+fn not_written(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::NotWritten { path, source }
 }

@@ -118,6 +118,13 @@ fn what_the_panes_own_probe_gave_is_kept_apart_from_the_checkpoints() {
     }
     let run = Run::open(temp.path()).unwrap();
     assert_eq!(run.pane_steps(), [0, 75]);
+    let [problem] = run.problems.as_slice() else {
+        panic!("one problem: {:?}", run.problems);
+    };
+    assert!(
+        problem.contains("panes has activations of step 150"),
+        "{problem}"
+    );
     assert_eq!(run.checkpoints(), [0, 50, 100]);
     let read = run.pane_activations(75, &Device::flex()).unwrap();
     assert_eq!(
@@ -145,7 +152,7 @@ fn a_check_keeps_its_chance_levels_and_an_older_one_has_none() {
     };
     let judged = Check {
         chance: vec![Some(by), None],
-        ..check(50)
+        ..check(150)
     };
     let temp = tempfile::tempdir().unwrap();
     let mut folder = written(temp.path());
@@ -170,7 +177,13 @@ fn no_file_is_left_half_written_beside_the_run() {
     names.sort();
     assert_eq!(
         names,
-        ["checkpoints", "history.jsonl", "metrics.jsonl", "run.json"]
+        [
+            ".lock",
+            "checkpoints",
+            "history.jsonl",
+            "metrics.jsonl",
+            "run.json"
+        ]
     );
 }
 
@@ -374,13 +387,12 @@ fn a_folder_without_metrics_is_read_as_before() {
     assert_eq!((run.history.len(), run.metrics.points().len()), (3, 0));
     assert_eq!(run.info.began, None);
     assert!(run.problems.is_empty(), "{:?}", run.problems);
-    // What can't be read as lines is said.
+    // What can't be read as lines is an error.
     std::fs::create_dir(temp.path().join("metrics.jsonl")).unwrap();
-    let run = Run::open(temp.path()).unwrap();
+    let error = Run::open(temp.path()).unwrap_err().to_string();
     assert!(
-        run.problems[0].ends_with("metrics.jsonl is no file"),
-        "{:?}",
-        run.problems
+        error.contains("metrics.jsonl is no file but a folder"),
+        "{error}"
     );
 }
 
@@ -401,7 +413,7 @@ fn a_damaged_line_of_the_metrics_ends_them_before_it_and_is_reported() {
         ),
         (
             line.replace("\"frozen\":1", "\"frozen\":7"),
-            "7 frozen layers of 2",
+            "`frozen` is 7, but of 2 layers at most 1",
         ),
         (
             line.replace("\"steps\":1", &" ".repeat(1 << 17)),
@@ -438,7 +450,11 @@ fn a_run_that_goes_on_drops_what_it_reported_later_and_keeps_when_it_began() {
     let run = Run::open(temp.path()).unwrap();
     assert_eq!(run.metrics, metrics);
     assert_eq!(run.info.began, began);
-    // Begun anew, nothing of it is left.
+    drop(folder);
+    // Begun anew, nothing of it is left there, and all of it is aside: what the second run replaced, then the first.
     RunFolder::restart(temp.path(), info()).unwrap();
     assert!(Run::open(temp.path()).unwrap().metrics.points().is_empty());
+    let aside = |name| Run::open(temp.path().join(name)).unwrap().metrics;
+    assert_eq!(aside("replaced-1").points().last(), Some(&tested(30)));
+    assert_eq!(aside("replaced-2"), metrics);
 }

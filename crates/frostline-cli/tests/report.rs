@@ -87,7 +87,7 @@ fn run_with_panes(
             accuracy: (step % 30 == 0).then_some(0.5 + step as f64 / 200.0),
             ..Step::from(step)
         };
-        net = freezing.after_step(net, told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     freezing.finish(Status::Finished, STEPS, None).unwrap();
     Run::open(folder.join(name)).unwrap()

@@ -1,5 +1,5 @@
 /// What can go wrong while layers are declared, measured and frozen.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model has no parameters, or no layers were named.
@@ -116,6 +116,50 @@ pub enum Error {
         /// How many layers there are.
         layers: usize,
     },
+    /// A training of no steps, or of epochs without steps.
+    #[error(
+        "the training's length is {steps} steps of {steps_per_epoch} steps an epoch; it has at least one of both. A loader's \
+         epoch is `num_items().div_ceil(batch_size)` steps, in `Length::epochs(epochs, steps_per_epoch)`"
+    )]
+    NoLength {
+        /// Steps in all.
+        steps: usize,
+        /// Steps an epoch.
+        steps_per_epoch: usize,
+    },
+    /// A step's number doesn't come after the one before.
+    #[error("step {step}: {problem}")]
+    StepOrder {
+        /// The step that was told.
+        step: usize,
+        /// What is wrong with it, and how to count.
+        problem: String,
+    },
+    /// What a loop reported of a step can't be.
+    #[error("step {step}: {problem}")]
+    BadReport {
+        /// The step.
+        step: usize,
+        /// What can't be, and what it has to be.
+        problem: String,
+    },
+    /// A run is begun that has begun.
+    #[error(
+        "the run has begun already: call `start`, or `resume` in its place, once and before the first step; a second \
+         training takes a `FreezeTraining` of its own"
+    )]
+    Begun,
+    /// A run that has ended is gone on with.
+    #[error(
+        "the run has ended ({status} at step {step}), and this comes after its end; call `finish` once and after the last \
+         step, and take a new `FreezeTraining` for another training"
+    )]
+    Ended {
+        /// How it ended.
+        status: &'static str,
+        /// At which step.
+        step: usize,
+    },
     /// The weights of a model can't be read from their device.
     #[error("the model's weights can't be read from their device: {problem}")]
     Unreadable {
@@ -128,4 +172,11 @@ pub enum Error {
     /// Recording or the run folder failed.
     #[error(transparent)]
     Activations(#[from] frostline_activations::Error),
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

@@ -2,7 +2,9 @@ mod checking;
 mod fingerprint;
 mod going;
 mod going_on;
+mod noted;
 mod panes_probe;
+mod resumed;
 mod settings;
 
 use std::ops::Range;
@@ -32,6 +34,7 @@ pub(crate) use going::Test;
 
 use going::Going;
 use panes_probe::Panes;
+pub use resumed::Resumed;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
@@ -119,11 +122,13 @@ impl<M: Module> FreezeTraining<M> {
     /// Errors: `TapMissing` with the taps that fired; whatever the probe, the schedule or the folder
     /// have to say.
     pub fn start(&mut self, model: &M) -> Result<(), Error> {
+        self.not_begun()?;
         let due = self.due()?;
         let mut clock = Clock::start();
         let activations = self.look(model)?;
         self.name_after_folder();
         self.info.began = Some(wall_seconds());
+        let events = self.event_file(0)?;
         let folder = match (&self.path, self.going_on) {
             (Some(path), true) if RunFolder::is_run(path) => {
                 Some(RunFolder::restart(path, self.info.clone())?)
@@ -132,26 +137,37 @@ impl<M: Module> FreezeTraining<M> {
             (None, _) => None,
         };
         let check_now = due.first() == Some(&0);
-        let events = self.event_file(0)?;
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
         self.going.as_mut().expect("made above").events = events;
-        self.record_pane(model, 0)?;
+        self.record_pane(model, None, 0)?;
         if check_now {
             self.check(model, activations, 0)?;
         }
         Ok(())
     }
 
-    /// Notes the step and keeps what it reports; when a check is due, measures the model, decides and freezes.
+    /// Notes the step and keeps what it reports; when a check is due, measures the model, decides, and freezes or
+    /// thaws layers of the model in place.
     ///
-    /// Gives the model back, with more of it frozen or not. The first call starts if `start` was not
-    /// called. Errors: `Diverged` when the loss or an activation is not finite; the run folder then
-    /// says so and keeps everything before.
-    pub fn after_step(&mut self, model: M, step: impl Into<Step>) -> Result<M, Error> {
+    /// The first call starts if `start` was not called. A check that is due at a step of which the loop says nothing,
+    /// since it reports every other step or once an epoch, is made at the next one.
+    ///
+    /// # Errors
+    /// [`Error::StepOrder`] for a step that doesn't come after the last one, [`Error::BadReport`] for an accuracy that is no
+    /// share, [`Error::Ended`] after the end.
+    /// [`Error::Diverged`] when the loss or an activation is not finite; the run folder then says so and keeps
+    /// everything before. [`Error::Activations`] when the probe or the run folder fails, such as on a full disk. The
+    /// model keeps its weights, whatever the error.
+    pub fn after_step(&mut self, model: &mut M, step: impl Into<Step>) -> Result<(), Error> {
         let before = self.frozen();
-        let after = self.observe(&model, step.into(), M::clone)?;
-        Ok(change(model, &self.layers, before, after))
+        let observed = self.observe(model, step.into(), M::clone);
+        // A check whose line could not be written has decided all the same.
+        let after = self.frozen();
+        if after != before {
+            *model = change(model.clone(), &self.layers, before, after);
+        }
+        observed.map(|_| ())
     }
 
     /// Notes the step and does a check if one is due; gives how many layers shall be frozen from now on.
@@ -163,11 +179,26 @@ impl<M: Module> FreezeTraining<M> {
         at_home: impl FnOnce(&M) -> M,
     ) -> Result<usize, Error> {
         if self.going.is_none() {
+            if step.step == 0 {
+                return Err(not_after(0, None));
+            }
             self.start(&at_home(model))?;
             return self.observe(model, step, M::clone);
         }
         let frozen = self.frozen();
         let going = self.going.as_mut().expect("started above");
+        going.goes_on()?;
+        let before = going.last_step;
+        if step.step <= before {
+            return Err(not_after(step.step, Some(before)));
+        }
+        for (what, share) in [
+            ("accuracy", step.accuracy),
+            ("train_accuracy", step.train_accuracy),
+        ] {
+            expect_share(step.step, what, share)?;
+        }
+        going.last_step = step.step;
         going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
@@ -178,14 +209,18 @@ impl<M: Module> FreezeTraining<M> {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
         }
         let epoch = self.history.length().epoch(step.step);
-        going.keep(&step, epoch, frozen)?;
+        // A disk that is full is no reason to pass a check over: the error is given when all is done.
+        let unsaved = going.save_again();
+        let reported = going.keep(&step, epoch, frozen);
         let test = Test {
             accuracy: step.accuracy,
             ..Test::default()
         };
-        going.keep_test(test, step.step, epoch, frozen)?;
-        let check_now = self.is_due(step.step);
-        if !check_now && !self.pane_is_due(step.step) {
+        let tested = going.keep_test(test, step.step, epoch, frozen);
+        let kept = unsaved.and(reported).and(tested);
+        let check_now = self.is_due(before, step.step);
+        if !check_now && !self.pane_is_due(Some(before), step.step) {
+            kept?;
             return Ok(frozen);
         }
         // On a device that works behind the scenes, the training time ends when the work has ended.
@@ -195,12 +230,23 @@ impl<M: Module> FreezeTraining<M> {
         let going = self.going.as_mut().expect("started above");
         going.clock.trained();
         let model = at_home(model);
-        self.record_pane(&model, step.step)?;
+        let kept = kept.and(self.record_pane(&model, Some(before), step.step));
         if !check_now {
+            kept?;
             return Ok(frozen);
         }
         let activations = self.probe.activations(&model)?;
-        self.check(&model, activations, step.step)
+        let now_frozen = self.check(&model, activations, step.step)?;
+        kept?;
+        Ok(now_frozen)
+    }
+
+    /// An error once the run has begun.
+    fn not_begun(&self) -> Result<(), Error> {
+        match &self.going {
+            None => Ok(()),
+            Some(going) => going.goes_on().and(Err(Error::Begun)),
+        }
     }
 
     /// Notes what a test found after this step, for the next check and for the end too.
@@ -322,6 +368,10 @@ impl<M: Module> FreezeTraining<M> {
         step: usize,
         tested: Option<Tested>,
     ) -> Result<Outcome, Error> {
+        if let Some(going) = &self.going {
+            going.goes_on()?;
+        }
+        expect_share(step, "accuracy", tested.map(|tested| tested.accuracy))?;
         let latest = self.history.checks().iter().rev();
         let checked = latest.filter_map(|check| check.accuracy).next();
         let frozen = self.frozen();
@@ -348,8 +398,9 @@ impl<M: Module> FreezeTraining<M> {
             accuracy,
             test_samples: test_samples.flatten(),
         };
-        if let Some(folder) = going.and_then(|going| going.folder.as_mut()) {
-            folder.finish(outcome.clone())?;
+        if let Some(going) = going {
+            going.save_again()?;
+            going.end(&outcome)?;
         }
         Ok(outcome)
     }
@@ -413,6 +464,9 @@ impl<M: Module> FreezeTraining<M> {
             metrics: Metrics::default(),
             tested: None,
             due,
+            last_step: 0,
+            unsaved: None,
+            ended: None,
             trained_before: clock.training_seconds(),
             clock,
             told,
@@ -424,6 +478,39 @@ impl<M: Module> FreezeTraining<M> {
             forwarded: None,
             cache_off_told: false,
         });
+    }
+}
+
+/// What is wrong with a step that doesn't come after the last one.
+fn not_after(step: usize, last: Option<usize>) -> Error {
+    let problem = match (step, last) {
+        (0, _) => "the first step is 1, since step 0 is the untrained model, which `start` looks at; count by \
+                   `for step in 1..=length.steps`"
+            .to_string(),
+        (step, Some(last)) if step == last => {
+            "it was told before; call `after_step` once after each step, with everything that is known of it".to_string()
+        }
+        (_, last) => format!(
+            "it comes after step {}, but steps ascend through the whole training and don't begin again in each epoch; \
+             count by `step += 1`, and after `resume` go on behind the step that it gives",
+            last.unwrap_or_default()
+        ),
+    };
+    Error::StepOrder { step, problem }
+}
+
+/// An accuracy that is no share can't be read back. One that is not a number is no accuracy.
+fn expect_share(step: usize, what: &str, share: Option<f64>) -> Result<(), Error> {
+    match share {
+        Some(share) if share.is_finite() && !(-1e-6..=1.0 + 1e-6).contains(&share) => {
+            Err(Error::BadReport {
+                step,
+                problem: format!(
+                    "`{what}` is {share}, but it is a share in [0, 1]; divide per cent by 100"
+                ),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

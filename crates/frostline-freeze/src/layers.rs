@@ -128,6 +128,18 @@ impl Layers {
         within.flat_map(|layer| layer.ids.iter().copied())
     }
 
+    /// Everything that belongs to the layers: its id, and its path in the model.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (ParamId, &str)> {
+        let all = self.layers.iter();
+        all.flat_map(|layer| {
+            layer
+                .ids
+                .iter()
+                .copied()
+                .zip(layer.paths.iter().map(String::as_str))
+        })
+    }
+
     /// Floating-point operations of each layer's forward for one sample, from the shapes of its parameters
     /// and of its activations, as [`Probe::shapes`](frostline_activations::Probe::shapes) gives them.
     ///

@@ -20,7 +20,7 @@
 //! freezing.start(&net)?;
 //! for step in 1..=length.steps {
 //!     net = train_one_step(net);
-//!     net = freezing.after_step(net, step)?;
+//!     freezing.after_step(&mut net, step)?;
 //! }
 //! # Ok(()) }
 //! ```
@@ -51,7 +51,7 @@ mod watching;
 
 pub use by_chance::by_chance;
 pub use error::Error;
-pub use freezing::FreezeTraining;
+pub use freezing::{FreezeTraining, Resumed};
 pub use frozen::{freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};

@@ -3,22 +3,38 @@ use frostline_activations::{LayerFlops, Ledger, StepTime};
 use crate::Counted;
 
 /// Keeps the ledger of a training.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Spending {
     /// Operations of each layer's forward for one sample.
     flops: Option<Vec<f64>>,
     ledger: Ledger,
+    /// Operations of training, those of outputs that came from the cache among them: by what the budget for measuring is
+    /// counted, so that no decision depends on what the cache has, which a killed process loses.
+    offered: f64,
     /// What the cache had counted when it was last asked.
     cached: Counted,
 }
 
 impl Spending {
     pub(crate) fn new(flops: Option<Vec<f64>>, ledger: Ledger) -> Self {
+        let layers = ledger.layers.iter();
+        let offered = layers.map(|layer| layer.forward + layer.saved_forward + layer.backward);
         Spending {
             flops,
+            offered: offered.sum(),
             ledger,
             cached: Counted::default(),
         }
+    }
+
+    /// The operations by which the budget is counted.
+    pub(crate) fn offered(&self) -> f64 {
+        self.offered
+    }
+
+    /// Goes on from so many of them.
+    pub(crate) fn offer(&mut self, operations: f64) {
+        self.offered = operations;
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -45,6 +61,7 @@ impl Spending {
             match layer < frozen {
                 true => {
                     of.saved_backward += backward(0);
+                    self.offered += whole;
                     // What the cache had to compute is taken off again when it tells.
                     let forward = if cached {
                         &mut of.saved_forward
@@ -56,6 +73,7 @@ impl Spending {
                 false => {
                     of.forward += whole;
                     of.backward += backward(frozen);
+                    self.offered += whole + backward(frozen);
                     of.saved_backward += backward(0) - backward(frozen);
                 }
             }
@@ -81,8 +99,7 @@ impl Spending {
     /// Whether one more look with so many samples keeps measuring within this share of the training, in operations;
     /// none where they aren't known.
     pub(crate) fn allows(&self, share: f64, samples: usize) -> Option<bool> {
-        let layers = self.ledger.layers.iter();
-        let trained: f64 = layers.map(|layer| layer.forward + layer.backward).sum();
+        let trained = self.offered;
         let forward: f64 = self.flops.iter().flatten().sum();
         let measured = self.ledger.measuring_flops + forward * samples as f64;
         (trained > 0.0).then_some(measured <= share * trained)

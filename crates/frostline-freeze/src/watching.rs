@@ -68,8 +68,11 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
+    /// A value that would make the sum infinite is left out: no file holds it.
     fn add(&mut self, value: Option<f64>) {
-        if let Some(value) = value {
+        if let Some(value) = value
+            && (self.sum + value).is_finite()
+        {
             self.sum += value;
             self.squares += value * value;
             self.count += 1;
@@ -160,6 +163,16 @@ impl GradientSums {
         });
     }
 
+    /// Whether nothing was added since the last check.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The sum of a parameter's gradients.
+    pub(crate) fn of(&self, id: ParamId) -> Option<Tensor<1>> {
+        self.0.get(&id).cloned()
+    }
+
     /// `‖Σ g‖₁` of each layer; none for a layer without gradients.
     pub(crate) fn take(&mut self, layers: &Layers) -> Vec<Option<f64>> {
         let mut sums = std::mem::take(&mut self.0);
@@ -171,6 +184,12 @@ impl GradientSums {
             sums.map(|sum| scalar(sum.abs().sum())).reduce(|a, b| a + b)
         };
         (0..layers.len()).map(norm).collect()
+    }
+}
+
+impl FromIterator<(ParamId, Tensor<1>)> for GradientSums {
+    fn from_iter<T: IntoIterator<Item = (ParamId, Tensor<1>)>>(sums: T) -> Self {
+        GradientSums(sums.into_iter().collect())
     }
 }
 
@@ -197,6 +216,11 @@ impl Weights {
         Weights(taking.0)
     }
 
+    /// A parameter at that check.
+    pub(crate) fn of_param(&self, id: ParamId) -> Option<Tensor<1>> {
+        self.0.get(&id).cloned()
+    }
+
     /// `‖W - W'‖₂ / ‖W‖₂` of each layer, `W'` those at the check before; 0 for a frozen layer.
     pub(crate) fn change_since(&self, before: &Weights, layers: &Layers) -> Vec<Option<f64>> {
         let change = |layer: usize| {
@@ -215,6 +239,12 @@ impl Weights {
             }
         };
         (0..layers.len()).map(change).collect()
+    }
+}
+
+impl FromIterator<(ParamId, Tensor<1>)> for Weights {
+    fn from_iter<T: IntoIterator<Item = (ParamId, Tensor<1>)>>(weights: T) -> Self {
+        Weights(weights.into_iter().collect())
     }
 }
 

@@ -114,7 +114,9 @@ fn train(cache: Option<PrefixCache>) -> (Vec<f32>, Net, FreezeTraining<Net>) {
             losses.push(loss.clone().into_scalar());
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
             net = optimizer.step(0.05, net, gradients);
-            net = freezing.after_step(net, Step::from(losses.len())).unwrap();
+            freezing
+                .after_step(&mut net, Step::from(losses.len()))
+                .unwrap();
         }
     }
     (losses, net, freezing)

@@ -1,7 +1,7 @@
 use crate::axis::drawable;
 
 /// Why a picture could not be drawn.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// There is nothing to draw; the page says so in words instead.
@@ -138,5 +138,12 @@ pub(crate) fn unit(value: f64, what: impl FnOnce() -> String) -> Result<f64, Err
             what: what(),
             value,
         })
+    }
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }

@@ -110,7 +110,7 @@ pub struct Estimate {
 }
 
 /// Why a number is missing.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoFigure {
     /// A seed was not trained as usual.
@@ -274,6 +274,13 @@ fn reached_at(front: &[Trial], wanted: f64) -> Option<f64> {
     let from = front[first - 1].cost;
     let share = (wanted - best) / (reaching.accuracy - best);
     Some(from + share * (reaching.cost - from))
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for NoFigure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use burn::tensor::ExecutionError;
 use crate::{Cut, Measure, Side};
 
 /// Why two layers can't be compared.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The two views have a different number of samples.
@@ -234,7 +234,7 @@ pub enum Error {
         columns: usize,
     },
     /// The device failed while it computed or was read.
-    #[error("the device failed")]
+    #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
 }
 
@@ -264,5 +264,12 @@ impl Error {
             }
             other => other.to_string(),
         }
+    }
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }

@@ -30,7 +30,7 @@ impl EventFile {
     /// or later is void.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path.
+    /// [`Error::NotWritten`] with the path.
     pub fn begin(folder: impl AsRef<Path>, wall_time: f64, from: usize) -> Result<Self, Error> {
         let folder = folder.as_ref();
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
@@ -53,7 +53,7 @@ impl EventFile {
     /// Adds a point, together with those before it once they are over `width` steps.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path.
+    /// [`Error::NotWritten`] with the path.
     pub fn add(&mut self, point: &MetricsPoint, width: usize) -> Result<(), Error> {
         if point.is_test() {
             return self.write(&Scalars::of_point(point).record());
@@ -70,7 +70,7 @@ impl EventFile {
     /// Adds what a check saw.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path.
+    /// [`Error::NotWritten`] with the path.
     pub fn add_check(
         &mut self,
         check: &Check,
@@ -83,7 +83,7 @@ impl EventFile {
     /// Writes the steps that are not written yet.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path.
+    /// [`Error::NotWritten`] with the path.
     pub fn flush(&mut self) -> Result<(), Error> {
         match self.waiting.take() {
             Some(point) => self.write(&Scalars::of_point(&point).record()),
@@ -114,7 +114,7 @@ fn free(folder: &Path, wall_time: f64) -> Result<(PathBuf, File), Error> {
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Io { path, source }
+    move |source| Error::NotWritten { path, source }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 /// What can go wrong between activations, run folders and what is made of them.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// There are no runs to show.
@@ -115,4 +115,11 @@ pub enum Error {
     /// Drawing failed.
     #[error(transparent)]
     Report(#[from] frostline_report::Error),
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

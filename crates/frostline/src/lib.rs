@@ -70,7 +70,7 @@ pub mod prelude {
     };
     pub use frostline_freeze::{
         Converged, DryRun, Features, FreezePolicy, FreezeTraining, History, InputKey, Layered,
-        Layers, Never, PolicyConfig, PrefixCache, Step, Tested,
+        Layers, Never, PolicyConfig, PrefixCache, Resumed, Step, Tested,
     };
     pub use frostline_svcca::{Cut, Measure, Moments, Pair, Projection, Svcca, View, cca, svcca};
 }

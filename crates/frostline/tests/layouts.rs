@@ -145,7 +145,7 @@ fn a_run_keeps_the_layout_with_which_it_began() {
         (Some(Layout::ChannelMeans), Layout::ChannelMeans, 40),
     ] {
         let temp = tempfile::tempdir().unwrap();
-        let (mut first, net) = conv_run(temp.path(), began);
+        let (mut first, mut net) = conv_run(temp.path(), began);
         first.start(&net).unwrap();
         first.note_saved(&net, 0).unwrap();
         drop(first);
@@ -167,10 +167,9 @@ fn a_run_keeps_the_layout_with_which_it_began() {
         std::fs::write(&file, old).unwrap();
 
         let (mut second, _) = conv_run(temp.path(), None);
-        let (net, step) = second.resume(net).unwrap().unwrap();
-        assert_eq!(step, 0);
+        assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 0 });
         for step in 1..=4 {
-            second.after_step(net.clone(), step).unwrap();
+            second.after_step(&mut net, step).unwrap();
         }
         let run = Run::open(temp.path()).unwrap();
         assert_eq!((run.info.probe.layout, run.history.len()), (keeps, 3));
@@ -183,7 +182,7 @@ fn a_run_keeps_the_layout_with_which_it_began() {
             );
         }
         let (mut other, _) = conv_run(temp.path(), Some(Layout::Positions));
-        let error = other.resume(net).unwrap_err().to_string();
+        let error = other.resume(&mut net).unwrap_err().to_string();
         assert!(error.contains("its probe is"), "{error}");
     }
 }

@@ -59,7 +59,7 @@ pub struct Progress {
 }
 
 /// Why there are no images to train on.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum DataError {
     /// Neither a cache folder nor a download.
     #[error(
@@ -287,6 +287,13 @@ fn fetch(images: &Path, origin: &Origin<'_>) -> Result<(), DataError> {
             reason,
         }
     })
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for DataError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]

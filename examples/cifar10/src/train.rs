@@ -143,7 +143,7 @@ pub fn train<N: Net + 'static>(
                 accuracy: accuracy.filter(|_| epoch_ended),
                 samples: Some(indices.len()),
             };
-            net = freezing.after_step(net, told)?;
+            freezing.after_step(&mut net, told)?;
             if let Some(thawed) = freezing.take_thawed() {
                 trainer.forget(freezing.layers(), thawed)?;
             }

@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             loss: Some(error.into_scalar::<f32>().into()),
             ..Step::from(step)
         };
-        net = freezing.after_step(net, told)?;
+        freezing.after_step(&mut net, told)?;
     }
 
     println!("step  loss   similarity to the previous check       frozen");

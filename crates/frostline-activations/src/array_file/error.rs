@@ -3,7 +3,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// An array file that can't be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{file}: {problem}")]
 pub struct ArrayFileError {
     /// The file, and behind a colon the tensor if it is one tensor's problem.
@@ -13,7 +13,7 @@ pub struct ArrayFileError {
 }
 
 /// What is wrong with an array file.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArrayFileProblem {
     /// No file has this path.
@@ -256,5 +256,19 @@ impl From<std::io::Error> for ArrayFileProblem {
             },
             _ => Self::Io(Arc::new(error)),
         }
+    }
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for ArrayFileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for ArrayFileProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }

@@ -29,6 +29,12 @@ impl<M: Module> FreezeTraining<M> {
     /// The steps at which to check.
     pub(super) fn due(&self) -> Result<Vec<usize>, Error> {
         let length = self.history.length();
+        if length.steps == 0 || length.steps_per_epoch == 0 {
+            return Err(Error::NoLength {
+                steps: length.steps,
+                steps_per_epoch: length.steps_per_epoch,
+            });
+        }
         let mut due = self.schedule.due(&length)?;
         let wanted = self.wanted().into_iter();
         due.extend(wanted.filter(|step| *step <= length.steps));
@@ -90,15 +96,17 @@ impl<M: Module> FreezeTraining<M> {
         Ok(activations)
     }
 
-    /// Whether the model is to be looked at after this step.
-    pub(super) fn is_due(&self, step: usize) -> bool {
+    /// Whether the model is to be looked at after this step: a check is due at it, or was at a step since `before`, the
+    /// last one that the loop told. Several that were passed over are made up for by one.
+    pub(super) fn is_due(&self, before: usize, step: usize) -> bool {
         let going = self.going.as_ref().expect("a step follows the start");
-        let due = going.due.binary_search(&step).is_ok();
-        let outer = step == 0 || going.due.last() == Some(&step);
+        let passed = |due: &usize| before < *due && *due <= step;
+        let due = going.due.iter().any(passed);
+        let outer = going.due.last().is_some_and(passed);
         let share = match self.budget {
             _ if !due || outer => return due,
             Budget::None => return true,
-            _ if self.wanted().contains(&step) => return true,
+            _ if self.wanted().iter().any(passed) => return true,
             Budget::Default => DEFAULT_BUDGET,
             Budget::Share(share) => share,
         };
@@ -165,9 +173,8 @@ impl<M: Module> FreezeTraining<M> {
             ));
             going.cache_off_told = true;
         }
-        if let Some(folder) = &going.folder {
-            folder.save(step, &activations)?;
-        }
+        // The check counts, whether or not it can be written.
+        let saved = going.save(step, activations);
         self.history.push(Check {
             step,
             epoch: self.history.length().epoch(step),
@@ -196,7 +203,7 @@ impl<M: Module> FreezeTraining<M> {
         latest.measuring_seconds = going.clock.measuring_seconds();
         latest.cpu_seconds = Some(going.clock.processor_seconds());
         let now_frozen = latest.frozen;
-        going.keep_check(latest, &self.info.layers)?;
+        let kept = going.keep_check(latest, &self.info.layers);
         for converged in going.previous.iter_mut().take(now_frozen) {
             *converged = None;
         }
@@ -207,6 +214,7 @@ impl<M: Module> FreezeTraining<M> {
             }
         }
         going.clock.measured();
+        saved.and(kept)?;
         Ok(now_frozen)
     }
 
@@ -352,17 +360,15 @@ impl<M: Module> FreezeTraining<M> {
 
     /// Writes the end of a run that diverged, and gives the error that says so.
     pub(super) fn diverged(&mut self, step: usize, what: String) -> Error {
-        let kept = match self.finish(Status::Diverged, step, None) {
-            Err(error) => return error,
-            Ok(_) => self
-                .folder()
-                .map(|folder| format!("; what was recorded before is in {}", folder.display())),
+        let ended = self.finish(Status::Diverged, step, None);
+        let kept = match (ended, self.folder()) {
+            (Err(error), _) => format!("; this end could not be recorded ({error})"),
+            (Ok(_), Some(folder)) => {
+                format!("; what was recorded before is in {}", folder.display())
+            }
+            (Ok(_), None) => String::new(),
         };
-        Error::Diverged {
-            step,
-            what,
-            kept: kept.unwrap_or_default(),
-        }
+        Error::Diverged { step, what, kept }
     }
 }
 

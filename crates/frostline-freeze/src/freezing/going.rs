@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 
-use frostline_activations::{Check, Metrics, MetricsPoint, RunFolder, Spread};
+use frostline_activations::{
+    Activations, Check, Metrics, MetricsPoint, Outcome, RunFolder, Spread, Status,
+};
 use frostline_svcca::Snapshot;
 use frostline_tensorboard::EventFile;
 
@@ -21,6 +23,12 @@ pub(super) struct Going {
     pub(super) tested: Option<(f64, Option<usize>)>,
     /// The steps at which to check.
     pub(super) due: Vec<usize>,
+    /// The last step that was told.
+    pub(super) last_step: usize,
+    /// The activations of a check that could not be written yet.
+    pub(super) unsaved: Option<(usize, Activations)>,
+    /// How the run ended, once it has.
+    pub(super) ended: Option<(Status, usize)>,
     pub(super) clock: Clock,
     pub(super) told: Told,
     pub(super) gradients: GradientSums,
@@ -95,25 +103,69 @@ impl Going {
     }
 
     fn add(&mut self, point: MetricsPoint) -> Result<(), Error> {
-        if let Some(events) = &mut self.events {
-            events.add(&point, self.metrics.width())?;
-        }
+        // What one of them can't write is no reason for the other to miss it.
+        let shown = match &mut self.events {
+            Some(events) => events.add(&point, self.metrics.width()),
+            None => Ok(()),
+        };
         let thinned = self.metrics.push(point);
-        if let Some(folder) = &mut self.folder {
-            folder.keep_metrics(&self.metrics, thinned)?;
+        let kept = match &mut self.folder {
+            Some(folder) => folder.keep_metrics(&self.metrics, thinned),
+            None => Ok(()),
+        };
+        Ok(kept.and(shown)?)
+    }
+
+    /// Writes the activations of a check. What can't be written, such as on a full disk, is tried again at the next step.
+    pub(super) fn save(&mut self, step: usize, activations: Activations) -> Result<(), Error> {
+        self.unsaved = Some((step, activations));
+        self.save_again()
+    }
+
+    /// Writes the activations that could not be written before, if there are any.
+    pub(super) fn save_again(&mut self) -> Result<(), Error> {
+        if let (Some(folder), Some((step, activations))) = (&self.folder, &self.unsaved) {
+            folder.save(*step, activations)?;
         }
+        self.unsaved = None;
         Ok(())
+    }
+
+    /// Writes how the run ended.
+    pub(super) fn end(&mut self, outcome: &Outcome) -> Result<(), Error> {
+        if let Some(folder) = &mut self.folder {
+            folder.finish(outcome.clone())?;
+        }
+        self.ended = Some((outcome.status, outcome.step));
+        Ok(())
+    }
+
+    /// An error once the run has ended.
+    pub(super) fn goes_on(&self) -> Result<(), Error> {
+        match self.ended {
+            None => Ok(()),
+            Some((status, step)) => Err(Error::Ended {
+                status: match status {
+                    Status::Finished => "finished",
+                    Status::Interrupted => "interrupted",
+                    Status::Diverged => "diverged",
+                },
+                step,
+            }),
+        }
     }
 
     /// Writes a check to the run folder and to TensorBoard's event file.
     pub(super) fn keep_check(&mut self, check: &Check, layers: &[String]) -> Result<(), Error> {
-        if let Some(folder) = &mut self.folder {
-            folder.append(check)?;
-        }
-        if let Some(events) = &mut self.events {
-            events.add_check(check, layers, wall_seconds())?;
-        }
-        Ok(())
+        let kept = match &mut self.folder {
+            Some(folder) => folder.append(check),
+            None => Ok(()),
+        };
+        let shown = match &mut self.events {
+            Some(events) => events.add_check(check, layers, wall_seconds()),
+            None => Ok(()),
+        };
+        Ok(kept.and(shown)?)
     }
 
     /// Enters into the ledger what was done since the previous check, and gives what was told since.

@@ -1,41 +1,91 @@
-use burn::module::Module;
-use frostline_activations::{Ledger, Run, RunFolder};
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
-use super::FreezeTraining;
+use burn::module::Module;
+use burn::tensor::Device;
+use frostline_activations::{Check, Error as FolderError, InterruptedRun, Run, RunFolder};
+use frostline_svcca::Prepared;
+
 use super::fingerprint::fingerprint;
+use super::noted::{Decides, Saved, Spent};
+use super::{FreezeTraining, Resumed};
 use crate::clock::Clock;
-use crate::watching::{Told, Weights};
-use crate::{Error, freeze};
+use crate::watching::Weights;
+use crate::{Error, History, freeze};
 
 /// Going on with a run that was cut short.
 impl<M: Module> FreezeTraining<M> {
     /// Goes on with the run in the folder of [`going_on_in`](Self::going_on_in), with a model that was saved
-    /// in it, and tells after which step it was saved: freezes at once what was frozen then, takes up the
-    /// history up to there, and compares the next check with the last.
+    /// in it: freezes at once what was frozen then, takes up the history up to there, and compares the next check
+    /// with the last.
     ///
-    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. None when the folder
-    /// knows nothing of it. Errors: `OtherRun`, and as for `start`.
-    pub fn resume(&mut self, model: M) -> Result<Option<(M, usize)>, Error> {
+    /// The model is known by its weights, which [`note_saved`](Self::note_saved) noted. Gives the step after which it
+    /// was saved, [`Resumed::At`], or why there is nothing to go on with. Then the model and the folder are as they
+    /// were, and [`start`](Self::start) begins anew.
+    ///
+    /// # Errors
+    /// [`OtherRun`](FolderError::OtherRun) when the folder holds a run of something else,
+    /// [`Damaged`](FolderError::Damaged) when a line or a file of it is not as it was written,
+    /// [`InUse`](FolderError::InUse) while another process writes it; nothing is changed then. And as for
+    /// [`start`](Self::start).
+    pub fn resume(&mut self, model: &mut M) -> Result<Resumed, Error> {
+        self.not_begun()?;
         let Some(path) = self.path.clone() else {
-            return Ok(None);
+            return Ok(Resumed::NoFolder);
         };
-        let fingerprint = fingerprint(&model)?;
+        if !RunFolder::is_run(&path) {
+            return Ok(Resumed::NoRun);
+        }
         let saved = RunFolder::saved::<Saved>(&path)?;
-        let Some(saved) = saved.into_iter().rfind(|saved| saved.model == fingerprint) else {
-            return Ok(None);
+        let Some(latest) = saved.last().map(|saved| saved.step) else {
+            return Ok(Resumed::NothingSaved);
         };
+        let fingerprint = fingerprint(model)?;
+        let found = |(_, saved): &(usize, Saved)| saved.model == fingerprint;
+        let Some((line, saved)) = saved.into_iter().enumerate().rfind(found) else {
+            return Ok(Resumed::OtherWeights { latest });
+        };
+        let taken_up = self.take_up(&path, model, saved, line + 1);
+        if taken_up.is_err() {
+            // As it was before the call.
+            self.history = History::new(self.info.layers.clone(), self.history.length());
+            self.going = None;
+        }
+        taken_up
+    }
+
+    /// Takes up the run in this folder at a model that was saved in it, by its note in this line.
+    fn take_up(
+        &mut self,
+        path: &Path,
+        model: &mut M,
+        saved: Saved,
+        line: usize,
+    ) -> Result<Resumed, Error> {
         let due = self.due()?;
-        self.loaded(&model);
-        let activations = self.look(&model)?;
+        self.loaded(model);
+        let activations = self.look(model)?;
         let device = activations.iter().next().map(|layer| layer.device());
         self.name_after_folder();
-        let (folder, checks, metrics) = RunFolder::resume(&path, self.info.clone(), saved.step)?;
-        for check in checks {
-            self.history.push(check);
+        let noted = |note: &Saved| Some(note.step);
+        let run = InterruptedRun::open(path, self.info.clone(), saved.step, noted)?;
+        if let Some(problem) = saved.problem(self.layers.len()) {
+            return Err(Error::Activations(FolderError::Damaged {
+                path: path.join("saved.jsonl"),
+                line: format!(", line {}", line),
+                problem: format!("it has a field that can't be: {problem}"),
+            }));
+        }
+        saved.belongs_to(path, run.checks())?;
+        let (gradients, weights) = saved.state(path, &self.layers, model)?;
+        for check in run.checks() {
+            self.history.push(check.clone());
         }
         let last = self.history.latest().cloned();
         let last = last.unwrap_or_default();
+        let previous = self.previous(path, device, &last, saved.decides.as_ref())?;
+
+        let events = self.event_file(saved.step + 1)?;
+        let (folder, _, metrics) = run.go_on()?;
         // Notes of earlier versions know nothing of what was spent since the last check.
         let spent = saved.spent.unwrap_or_else(|| Spent {
             seconds: [
@@ -46,68 +96,60 @@ impl<M: Module> FreezeTraining<M> {
             ledger: last.ledger.clone().unwrap_or_default(),
         });
         let clock = Clock::resume(spent.seconds);
-        let events = self.event_file(saved.step + 1)?;
         self.go(Some(folder), due, clock, saved.told, spent.ledger);
         let going = self.going.as_mut().expect("made above");
-        (going.events, going.metrics) = (events, metrics);
-        going.trained_before = last.training_seconds;
-        if let (Some(device), false) = (device, self.history.checks().is_empty()) {
-            let before = Run::open(&path)?.activations(last.step, &device)?;
-            let names: Vec<String> = self.layers.names().map(str::to_string).collect();
-            for (layer, name) in names.iter().enumerate().skip(last.frozen) {
-                let prepared = self.prepared(&before, name, last.step)?.ok();
-                self.going.as_mut().expect("made above").previous[layer] = prepared;
+        (going.events, going.metrics, going.previous) = (events, metrics, previous);
+        (going.gradients, going.weights) = (gradients, weights);
+        (going.trained_before, going.last_step) = (last.training_seconds, saved.step);
+        match saved.decides {
+            Some(decides) => {
+                going.last_step = decides.last_step;
+                going.trained_before = decides.trained_before;
+                going.tested = decides.tested;
+                going.cache_off_told = decides.cache_off_told;
+                going.spending.offer(decides.offered);
+                self.thawed = decides.thawed.map(|(from, to)| from..to);
+            }
+            None if self.watched.weights && last.step == saved.step => {
+                going.weights = Some(Weights::of(model));
+            }
+            None => {}
+        }
+        *model = freeze(model.clone(), &self.layers, last.frozen);
+        Ok(Resumed::At { step: saved.step })
+    }
+
+    /// Each layer at the last check, for the next one to compare with.
+    fn previous(
+        &mut self,
+        path: &Path,
+        device: Option<Device>,
+        last: &Check,
+        decides: Option<&Decides>,
+    ) -> Result<Vec<Option<Prepared>>, Error> {
+        let mut previous = vec![None; self.layers.len()];
+        let compared = |layer: usize| match decides {
+            Some(decides) => decides.compared[layer],
+            None => layer >= last.frozen,
+        };
+        let (Some(device), false) = (device, self.history.checks().is_empty()) else {
+            return Ok(previous);
+        };
+        if !(0..previous.len()).any(compared) {
+            return Ok(previous);
+        }
+        let before = Run::open(path)?.activations(last.step, &device)?;
+        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+        for (layer, name) in names.iter().enumerate() {
+            if compared(layer) {
+                previous[layer] = self.prepared(&before, name, last.step)?.ok();
             }
         }
-        let going = self.going.as_mut().expect("made above");
-        if self.watched.weights && last.step == saved.step {
-            going.weights = Some(Weights::of(&model));
-        }
-        Ok(Some((freeze(model, &self.layers, last.frozen), saved.step)))
+        Ok(previous)
     }
 
     /// Takes up the ids of a model that has been loaded.
     pub(crate) fn loaded(&mut self, model: &M) {
         self.layers = self.layers.of_loaded(model);
     }
-
-    /// Notes that the model is being saved after so many steps, so that [`resume`](Self::resume) knows it.
-    pub fn note_saved(&self, model: &M, step: usize) -> Result<(), Error> {
-        if let Some(going) = &self.going
-            && let Some(folder) = &going.folder
-        {
-            folder.note_saved(&Saved {
-                model: fingerprint(model)?,
-                step,
-                told: going.told.clone(),
-                spent: Some(Spent {
-                    seconds: going.clock.seconds_now(),
-                    ledger: going.spending.ledger().clone(),
-                }),
-            })?;
-        }
-        Ok(())
-    }
-}
-
-/// A model that was saved in the middle of a run.
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    /// The fingerprint of its weights.
-    model: String,
-    /// Optimiser steps done.
-    step: usize,
-    /// What had been told since the last check.
-    told: Told,
-    /// What had been spent since the start.
-    #[serde(default)]
-    spent: Option<Spent>,
-}
-
-/// What a run has cost.
-#[derive(Debug, Serialize, Deserialize)]
-struct Spent {
-    /// Seconds of training, of measuring and of the processor.
-    seconds: [f64; 3],
-    ledger: Ledger,
 }

@@ -53,19 +53,26 @@ impl<M: Module> FreezeTraining<M> {
         Ok(())
     }
 
-    /// Whether the probe of the panes is to be evaluated after this step.
-    pub(super) fn pane_is_due(&self, step: usize) -> bool {
+    /// Whether the probe of the panes is to be evaluated after this step, the last one before being `before`; none before
+    /// the first.
+    pub(super) fn pane_is_due(&self, before: Option<usize>, step: usize) -> bool {
         let folder = self
             .going
             .as_ref()
             .is_some_and(|going| going.folder.is_some());
         let planned = self.info.panes_probe.as_ref();
-        folder && planned.is_some_and(|planned| planned.steps.contains(&step))
+        let passed = |due: &usize| before.is_none_or(|before| before < *due) && *due <= step;
+        folder && planned.is_some_and(|planned| planned.steps.iter().any(passed))
     }
 
     /// Evaluates the model on the probe of the panes, if it is time, and keeps what it gives.
-    pub(super) fn record_pane(&mut self, model: &M, step: usize) -> Result<(), Error> {
-        if !self.pane_is_due(step) {
+    pub(super) fn record_pane(
+        &mut self,
+        model: &M,
+        before: Option<usize>,
+        step: usize,
+    ) -> Result<(), Error> {
+        if !self.pane_is_due(before, step) {
             return Ok(());
         }
         let Some(panes) = &self.panes else {

@@ -12,7 +12,7 @@ use super::outputs::Known;
 use super::{Handle, Shared};
 use crate::freezing::lock;
 use crate::frozen::change;
-use crate::{FreezeTraining, forget_state};
+use crate::{FreezeTraining, Resumed, forget_state};
 
 /// A model that freezes itself while Burn's `Learner` trains it. See [`FreezeTraining::wrap`].
 ///
@@ -229,7 +229,9 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
         let _ = self.model.valid();
         let mut within = lock(&self.shared.within);
         self.shared.end_test(&mut within);
+        // A copy from earlier in the training is no moment of the run that could be gone on from.
         if within.started
+            && self.step == within.observed
             && let Err(error) = within.training.note_saved(&self.model, self.step)
         {
             within.fail(error);
@@ -256,16 +258,17 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
         if within.started {
             return Ok(loaded);
         }
-        match within.training.resume(loaded.model.clone()) {
-            Ok(None) => {}
-            Ok(Some((model, step))) => {
+        match within.training.resume(&mut loaded.model) {
+            Ok(Resumed::At { step }) => {
                 loaded.frozen = within.training.frozen();
-                (loaded.model, loaded.step) = (model, step);
+                loaded.step = step;
                 within.started = true;
                 within.observed = step;
                 within.decided = vec![(step, loaded.frozen)];
                 lock(&shared.shown).update(&within.training);
             }
+            // A model that was trained elsewhere, or no folder.
+            Ok(_) => {}
             Err(error) => within.fail(error),
         }
         drop(within);

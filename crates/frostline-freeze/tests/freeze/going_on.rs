@@ -5,7 +5,7 @@ use burn::store::ModuleRecord;
 use frostline_activations::{Axes, LayerShape, Run, RunFolder, Status};
 use frostline_freeze::{
     CheckpointSchedule, FreezeAt, FreezeTraining, History, Layers, Length, Linear, Never,
-    PolicyConfig, Probe, Step, Watched, WeightDelta,
+    PolicyConfig, Probe, Resumed, Step, Watched, WeightDelta,
 };
 
 use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
@@ -21,7 +21,7 @@ fn train_to(
 ) -> Net {
     for step in from + 1..=step {
         net = train_step(net, optimizer, step as u64);
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     net
 }
@@ -43,11 +43,11 @@ fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
     assert_eq!(first.frozen(), 2);
     drop((first, net));
 
-    let loaded = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
+    let mut net = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
     let mut optimizer = crate::nets::optimizer().from_bytes(state).unwrap();
-    let mut second = freezing(&loaded, Linear::default()).going_on_in(&path);
-    let (net, step) = second.resume(loaded).unwrap().unwrap();
-    assert_eq!((step, second.frozen()), (17, 1));
+    let mut second = freezing(&net, Linear::default()).going_on_in(&path);
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
+    assert_eq!(second.frozen(), 1);
     let trains = |block: &Block| block.weight().is_require_grad();
     assert!(!trains(&net.block1) && trains(&net.block2));
     let steps: Vec<usize> = second.history().checks().iter().map(|c| c.step).collect();
@@ -56,7 +56,7 @@ fn a_loop_goes_on_from_a_saved_model_with_what_was_frozen_then() {
         [0, 5, 10, 14, 15],
         "what came after the save is made again"
     );
-    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    train_to(STEPS, net, &mut second, 17, &mut optimizer);
     second.finish(Status::Finished, STEPS, None).unwrap();
 
     let run = Run::open(&path).unwrap();
@@ -90,19 +90,19 @@ fn a_run_goes_on_with_the_probe_of_its_panes_and_not_with_another() {
     drop(first);
 
     let loaded = || Net::new(1).load_record(ModuleRecord::from_bytes(saved.clone()).unwrap());
-    let net = loaded();
+    let mut net = loaded();
     let mut other = freezing(&net, Never).going_on_in(&path);
-    let error = other.resume(net).unwrap_err().to_string();
+    let error = other.resume(&mut net).unwrap_err().to_string();
     assert!(error.contains("probe of the panes"), "{error}");
 
-    let net = loaded();
+    let mut net = loaded();
     let mut second = freezing(&net, Never)
         .panes_probe(panes_probe())
         .going_on_in(&path);
-    let (net, step) = second.resume(net).unwrap().unwrap();
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
     // What the abandoned steps left is of another training: step 30 is not shown until it is done again.
     assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14]);
-    train_to(STEPS, net, &mut second, step, &mut optimizer);
+    train_to(STEPS, net, &mut second, 17, &mut optimizer);
     let outcome = second.finish(Status::Finished, STEPS, None).unwrap();
     assert_eq!(Run::open(&path).unwrap().pane_steps(), [0, 14, 30, 40]);
     assert_eq!(outcome.ledger.unwrap().panes.evaluations, 4);
@@ -115,9 +115,11 @@ fn a_model_that_was_not_saved_in_the_run_is_not_gone_on_with() {
     let mut first = freezing(&net, Never).going_on_in(temp.path());
     first.start(&net).unwrap();
     first.note_saved(&net, 0).unwrap();
-    let stranger = Net::new(7);
+    drop(first);
+    let mut stranger = Net::new(7);
     let mut second = freezing(&stranger, Never).going_on_in(temp.path());
-    assert!(second.resume(stranger.clone()).unwrap().is_none());
+    let found = second.resume(&mut stranger).unwrap();
+    assert_eq!(found, Resumed::OtherWeights { latest: 0 });
     // The same run may begin anew; one that has ended may not be written over.
     second.start(&stranger).unwrap();
     second.finish(Status::Finished, 0, None).unwrap();
@@ -148,7 +150,7 @@ fn measuring_keeps_to_its_budget_but_for_the_first_the_last_and_the_wanted_check
 
 #[test]
 fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
-    let net = Net::new(2);
+    let mut net = Net::new(2);
     let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
     let length = Length::steps(200);
     let mut freezing = FreezeTraining::new(Layers::of(&net).unwrap(), probe, Never, length);
@@ -159,7 +161,7 @@ fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
             samples: Some(64),
             ..Step::from(step)
         };
-        freezing.after_step(net.clone(), told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     let checks = freezing.history().checks();
     let ledger = checks.last().unwrap().ledger.as_ref().unwrap();
@@ -188,7 +190,7 @@ fn gradients_and_weights_are_watched_when_a_policy_wants_them() {
         let gradients = gradients(&net, step);
         freezing.gradients(&net, &gradients);
         net = optimizer.step(0.05, net, gradients);
-        net = freezing.after_step(net, step as usize).unwrap();
+        freezing.after_step(&mut net, step as usize).unwrap();
     }
     let history: &History = freezing.history();
     let [first, second, third] = history.checks() else {
@@ -227,4 +229,169 @@ fn operations_are_estimated_from_shapes_or_told() {
         .forward_flops([1.0, 2.0]);
     let error = told.start(&net).unwrap_err().to_string();
     assert!(error.contains("the operations of 2 layers"), "{error}");
+}
+
+#[test]
+fn resuming_says_what_it_met_and_changes_nothing_unless_it_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("run");
+    let mut net = Net::new(6);
+    let weights = crate::nets::values(&net);
+    let mut resumed = |folder: bool| {
+        let freezing = freezing(&net, Never);
+        let mut freezing = if folder {
+            freezing.going_on_in(&path)
+        } else {
+            freezing
+        };
+        freezing.resume(&mut net).unwrap()
+    };
+    assert_eq!(resumed(false), Resumed::NoFolder);
+    assert_eq!(resumed(true), Resumed::NoRun);
+    assert!(!path.exists());
+    let stranger = Net::new(7);
+    let mut first = freezing(&stranger, Never).going_on_in(&path);
+    first.start(&stranger).unwrap();
+    drop(first);
+    let file = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let before = (file("run.json"), file("history.jsonl"));
+    let mut resumed = || {
+        freezing(&net, Never)
+            .going_on_in(&path)
+            .resume(&mut net)
+            .unwrap()
+    };
+    assert_eq!(resumed(), Resumed::NothingSaved);
+    assert!(resumed().to_string().contains("call `note_saved`"));
+    assert_eq!((file("run.json"), file("history.jsonl")), before);
+    assert!(!path.join("replaced-1").exists());
+    assert_eq!(crate::nets::values(&net), weights);
+
+    // What begins anew keeps the old run aside, activations included.
+    let mut second = freezing(&net, Never).going_on_in(&path);
+    second.start(&net).unwrap();
+    let aside = Run::open(path.join("replaced-1")).unwrap();
+    assert_eq!((aside.history.len(), aside.checkpoints()), (1, &[0][..]));
+}
+
+#[test]
+fn a_second_training_in_a_folder_is_refused_and_the_first_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Never).going_on_in(temp.path());
+    first.start(&net).unwrap();
+    first.note_saved(&net, 0).unwrap();
+    let mut same = net.clone();
+    let mut second = freezing(&same, Never).going_on_in(temp.path());
+    for error in [
+        second.start(&same).unwrap_err().to_string(),
+        second.resume(&mut same).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("is being written by"), "{error}");
+    }
+    first.after_step(&mut net, 5).unwrap();
+    drop(first);
+    assert_eq!(Run::open(temp.path()).unwrap().history.len(), 2);
+    // Refused is not spoilt: it can go on when the first has gone.
+    assert_eq!(second.resume(&mut same).unwrap(), Resumed::At { step: 0 });
+    assert_eq!(second.history().checks().len(), 1);
+}
+
+#[test]
+fn a_note_that_cannot_be_is_told_with_its_line_and_field() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Never).going_on_in(temp.path());
+    first.start(&net).unwrap();
+    for step in 1..=7 {
+        first.after_step(&mut net, step).unwrap();
+        first.note_saved(&net, step).unwrap();
+    }
+    let error = first.note_saved(&net, 6).unwrap_err().to_string();
+    assert!(
+        error.contains("the last step of `after_step` is 7"),
+        "{error}"
+    );
+    drop(first);
+    let path = temp.path().join("saved.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let seconds = text
+        .lines()
+        .last()
+        .unwrap()
+        .split("\"seconds\":[")
+        .nth(1)
+        .unwrap();
+    let seconds = format!("[{},", seconds.split(',').next().unwrap());
+    for (from, to, field) in [
+        ("\"compared\":[true,", "\"compared\":[", "decides.compared"),
+        ("\"checks\":2", "\"checks\":3", "but had 3"),
+        ("\"last_step\":7", "\"last_step\":8", "decides.last_step"),
+        ("\"thawed\":null", "\"thawed\":[2,9]", "decides.thawed"),
+        (seconds.as_str(), "[-1.0,", "spent.seconds"),
+        ("\"steps\":2", "\"steps\":-2", "told.steps"),
+    ] {
+        let (lines, last) = text.trim_end().rsplit_once('\n').unwrap();
+        let changed = last.replacen(from, to, 1);
+        assert_ne!(changed, last, "{from}");
+        std::fs::write(&path, format!("{lines}\n{changed}\n")).unwrap();
+        let error = freezing(&net, Never)
+            .going_on_in(temp.path())
+            .resume(&mut net);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(field), "{to}: {error}");
+        assert!(
+            error.contains("saved.jsonl, line 7") || field == "but had 3",
+            "{error}"
+        );
+    }
+    std::fs::write(&path, text).unwrap();
+    let resumed = freezing(&net, Never)
+        .going_on_in(temp.path())
+        .resume(&mut net);
+    assert_eq!(resumed.unwrap(), Resumed::At { step: 7 });
+}
+
+#[test]
+fn a_run_that_was_finished_and_goes_on_keeps_its_end_aside() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(6);
+    let mut first = freezing(&net, Linear::default()).going_on_in(temp.path());
+    let mut optimizer = optimizer();
+    first.start(&net).unwrap();
+    net = train_to(17, net, &mut first, 0, &mut optimizer);
+    first.note_saved(&net, 17).unwrap();
+    let saved = net.clone().into_record().into_bytes().unwrap();
+    net = train_to(STEPS, net, &mut first, 17, &mut optimizer);
+    first.note_saved(&net, STEPS).unwrap();
+    first.finish(Status::Finished, STEPS, None).unwrap();
+    let whole = Run::open(temp.path()).unwrap();
+
+    // With the model of its end there is nothing to replace.
+    let mut again = freezing(&net, Linear::default()).going_on_in(temp.path());
+    assert_eq!(again.resume(&mut net).unwrap(), Resumed::At { step: STEPS });
+    drop(again);
+    assert_eq!(Run::open(temp.path()).unwrap().info, whole.info);
+    assert!(!temp.path().join("replaced-1").exists());
+
+    let mut net = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
+    let mut second = freezing(&net, Linear::default()).going_on_in(temp.path());
+    assert_eq!(second.resume(&mut net).unwrap(), Resumed::At { step: 17 });
+    let run = Run::open(temp.path()).unwrap();
+    assert_eq!((run.info.outcome, run.problems), (None, vec![]));
+    let aside = Run::open(temp.path().join("replaced-1")).unwrap();
+    assert_eq!(
+        (aside.info.outcome, aside.history),
+        (whole.info.outcome, whole.history)
+    );
+}
+
+#[test]
+fn an_error_that_leaves_main_says_what_display_says() {
+    let error = Layers::named(&Net::new(1), &[("body", &["nowhere"])]).unwrap_err();
+    assert!(
+        error.to_string().contains("the model's parameters are"),
+        "{error}"
+    );
+    assert_eq!(format!("{error:?}"), error.to_string());
 }

@@ -14,4 +14,5 @@ mod policies_by_name;
 mod policies_composed;
 mod policies_from_papers;
 mod simulated;
+mod steps;
 mod training;

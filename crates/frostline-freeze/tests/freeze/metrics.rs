@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use frostline_activations::{Metrics, MetricsPoint, Run, Status};
-use frostline_freeze::{FreezeTraining, Layers, Length, Linear, Never, Probe, Step};
+use frostline_freeze::{FreezeTraining, Layers, Length, Linear, Never, Probe, Resumed, Step};
 
 use crate::nets::{Net, STEPS, freezing, optimizer, run, samples, train_step};
 use burn::tensor::Device;
@@ -54,18 +54,18 @@ fn every_loss_rate_and_test_is_kept_between_checks_too() {
 
 #[test]
 fn metrics_are_kept_without_a_folder_and_without_anything_told_but_the_step() {
-    let net = Net::new(1);
+    let mut net = Net::new(1);
     let mut freezing = freezing(&net, Never);
     assert!(freezing.metrics().is_none(), "nothing has begun");
     freezing.start(&net).unwrap();
-    let net = freezing.after_step(net, 1).unwrap();
+    freezing.after_step(&mut net, 1).unwrap();
     let told = Step {
         samples: Some(16),
         train_accuracy: Some(0.25),
         loss: Some(2.0),
         ..Step::from(2)
     };
-    freezing.after_step(net, told).unwrap();
+    freezing.after_step(&mut net, told).unwrap();
     let [first, second] = freezing.metrics().unwrap().points() else {
         panic!("two steps");
     };
@@ -104,14 +104,15 @@ fn the_same_run_reports_the_same_but_for_the_seconds() {
 #[test]
 fn a_run_that_goes_on_reports_what_it_would_have_reported_in_one() {
     let step = |net: Net, freezing: &mut FreezeTraining<Net>, optimizer: &mut _, step: usize| {
-        let net = train_step(net, optimizer, step as u64);
+        let mut net = train_step(net, optimizer, step as u64);
         let told = Step {
             loss: Some(1.0 / step as f64),
             accuracy: step.is_multiple_of(8).then_some(0.5),
             samples: Some(16),
             ..Step::from(step)
         };
-        freezing.after_step(net, told).unwrap()
+        freezing.after_step(&mut net, told).unwrap();
+        net
     };
     let temp = tempfile::tempdir().unwrap();
     let trained = |path: &Path, cut: bool| {
@@ -133,7 +134,7 @@ fn a_run_that_goes_on_reports_what_it_would_have_reported_in_one() {
             net = Net::new(1).load_record(ModuleRecord::from_bytes(saved).unwrap());
             optimizer = crate::nets::optimizer().from_bytes(state).unwrap();
             freezing = crate::nets::freezing(&net, Linear::default()).going_on_in(path);
-            (net, _) = freezing.resume(net).unwrap().unwrap();
+            assert_eq!(freezing.resume(&mut net).unwrap(), Resumed::At { step: 17 });
         }
         for at in 18..=STEPS {
             net = step(net, &mut freezing, &mut optimizer, at);
@@ -182,7 +183,7 @@ fn records(path: &Path) -> Vec<(f64, Vec<u8>)> {
 fn tensorboard_can_read_a_run_while_it_goes_on_by_real_time() {
     let temp = tempfile::tempdir().unwrap();
     let before = std::time::SystemTime::now();
-    let net = Net::new(2);
+    let mut net = Net::new(2);
     let mut freezing = freezing(&net, Never).tensorboard_in(temp.path().join("logs/run"));
     freezing.start(&net).unwrap();
     let told = Step {
@@ -190,7 +191,7 @@ fn tensorboard_can_read_a_run_while_it_goes_on_by_real_time() {
         accuracy: Some(0.25),
         ..Step::from(1)
     };
-    freezing.after_step(net, told).unwrap();
+    freezing.after_step(&mut net, told).unwrap();
 
     let files: Vec<_> = std::fs::read_dir(temp.path().join("logs/run"))
         .unwrap()

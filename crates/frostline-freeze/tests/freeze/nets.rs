@@ -190,7 +190,7 @@ pub(crate) fn run(mut net: Net, freezing: &mut FreezeTraining<Net>) -> Net {
             accuracy: (step % 10 == 0).then_some(0.5),
             ..Step::from(step)
         };
-        net = freezing.after_step(net, told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     net
 }

@@ -209,15 +209,15 @@ fn a_layer_without_a_tap_is_an_error_when_training_starts() {
 fn a_loss_that_is_not_finite_ends_the_run_and_keeps_the_folder() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("run");
-    let net = Net::new(1);
+    let mut net = Net::new(1);
     let mut freezing = freezing(&net, Never).in_folder(&path).unwrap();
     freezing.start(&net).unwrap();
-    let net = freezing.after_step(net, 5).unwrap();
+    freezing.after_step(&mut net, 5).unwrap();
     let told = Step {
         loss: Some(f64::NAN),
         ..Step::from(7)
     };
-    let error = freezing.after_step(net, told).unwrap_err();
+    let error = freezing.after_step(&mut net, told).unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 7, .. }), "{error}");
     assert!(error.to_string().contains(path.to_str().unwrap()));
 
@@ -234,7 +234,7 @@ fn an_activation_that_is_not_finite_ends_the_run_with_its_layer() {
     freezing.start(&net).unwrap();
     let mut broken = net;
     broken.block2 = broken.block2.map(&mut Infinite);
-    let error = freezing.after_step(broken, 5).unwrap_err();
+    let error = freezing.after_step(&mut broken, 5).unwrap_err();
     assert!(matches!(error, Error::Diverged { step: 5, .. }));
     assert!(error.to_string().contains("layer `block2`"), "{error}");
 }
@@ -266,7 +266,7 @@ fn a_probe_of_one_sample_is_an_error_when_training_starts() {
 
 #[test]
 fn layers_too_wide_for_the_probe_are_trained_on_and_the_history_says_why() {
-    let net = Net::new(1);
+    let mut net = Net::new(1);
     // Five centred samples span four dimensions, and so does nearly every layer: any two agree.
     let probe = Probe::new(vec![samples(5, 99, &Device::flex())], Net::forward);
     let layers = Layers::of(&net).unwrap();
@@ -274,7 +274,7 @@ fn layers_too_wide_for_the_probe_are_trained_on_and_the_history_says_why() {
         .measured_by(Measure::CCA)
         .checking(CheckpointSchedule::EverySteps(5));
     freezing.start(&net).unwrap();
-    freezing.after_step(net, 5).unwrap();
+    freezing.after_step(&mut net, 5).unwrap();
     let check = freezing.history().latest().unwrap();
     assert_eq!(check.similarity[0], None);
     assert!(
@@ -296,14 +296,14 @@ fn with_a_dead_neuron(net: &Net, x: Tensor<2>) -> Tensor<2> {
 
 #[test]
 fn a_warning_of_a_check_names_its_layer() {
-    let net = Net::new(1);
+    let mut net = Net::new(1);
     let asked = samples(200, 99, &Device::flex());
     let probe = Probe::new(vec![asked], with_a_dead_neuron);
     let layers = Layers::of(&net).unwrap();
     let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10))
         .checking(CheckpointSchedule::EverySteps(5));
     freezing.start(&net).unwrap();
-    freezing.after_step(net, 5).unwrap();
+    freezing.after_step(&mut net, 5).unwrap();
     let warnings = &freezing.history().latest().unwrap().warnings;
     let dead = "1 neuron of block1 never varies and was left out";
     assert!(

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{Adapter, SOFTWARE_GL};
 
 /// Why a device can't be used.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
     /// No feature of this build gives a device of this name.
@@ -43,4 +43,11 @@ pub enum DeviceError {
         /// How long it was waited for.
         limit: Duration,
     },
+}
+
+/// What `Display` writes: an error that leaves `main` is printed by `Debug`.
+impl std::fmt::Debug for DeviceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

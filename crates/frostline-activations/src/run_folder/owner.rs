@@ -1,0 +1,52 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use super::{not_written, regular};
+use crate::Error;
+
+/// The file whose lock is held by whoever writes the run.
+const LOCK: &str = ".lock";
+
+/// The right to write a run folder, held until it is dropped. The system takes it from a process that dies.
+#[derive(Debug)]
+pub(super) struct Owner {
+    /// None on a file system that has no locks.
+    _lock: Option<File>,
+}
+
+impl Owner {
+    /// Takes the folder. Errors: `InUse` while another writes it, `NotWritten`.
+    pub(super) fn of(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(LOCK);
+        regular(&path)?;
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let mut file = opened.map_err(not_written(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                // Only the message is the poorer where this can't be read.
+                let _ = file.take(64).read_to_string(&mut owner);
+                let number = owner.trim();
+                let known = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                return Err(Error::InUse {
+                    path: folder.to_path_buf(),
+                    process: known
+                        .then(|| format!(" (process {number})"))
+                        .unwrap_or_default(),
+                });
+            }
+            Err(TryLockError::Error(_)) => return Ok(Owner { _lock: None }),
+        }
+        // For the message of whoever is refused; without it the lock holds as well.
+        let _ = file.set_len(0);
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Owner { _lock: Some(file) })
+    }
+}
