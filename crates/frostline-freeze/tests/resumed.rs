@@ -57,6 +57,7 @@ fn prepare(how: How, net: &Net, folder: &Path) -> FreezeTraining<Net> {
     .watching(Watched {
         gradients: how.watching,
         weights: how.watching,
+        ..Watched::default()
     });
     match how.budget {
         Some(share) => freezing.measure_at_most(share),

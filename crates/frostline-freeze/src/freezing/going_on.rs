@@ -3,7 +3,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use frostline_activations::{Check, Error as FolderError, InterruptedRun, Run, RunFolder};
-use frostline_svcca::Prepared;
+use frostline_svcca::Snapshot;
 
 use super::fingerprint::fingerprint;
 use super::noted::{Decides, Saved, Spent};
@@ -82,6 +82,7 @@ impl<M: Module> FreezeTraining<M> {
         }
         let last = self.history.latest().cloned();
         let last = last.unwrap_or_default();
+        let first = self.first(path, device.as_ref())?;
         let previous = self.previous(path, device, &last, saved.decides.as_ref())?;
 
         let events = self.event_file(saved.step + 1)?;
@@ -99,6 +100,7 @@ impl<M: Module> FreezeTraining<M> {
         self.go(Some(folder), due, clock, saved.told, spent.ledger);
         let going = self.going.as_mut().expect("made above");
         (going.events, going.metrics, going.previous) = (events, metrics, previous);
+        going.first = first;
         (going.gradients, going.weights) = (gradients, weights);
         (going.trained_before, going.last_step) = (last.training_seconds, saved.step);
         match saved.decides {
@@ -119,6 +121,24 @@ impl<M: Module> FreezeTraining<M> {
         Ok(Resumed::At { step: saved.step })
     }
 
+    /// Each layer at the first check.
+    fn first(
+        &mut self,
+        path: &Path,
+        device: Option<&Device>,
+    ) -> Result<Vec<Option<Snapshot>>, Error> {
+        let first = self.history.checks().first().map(|check| check.step);
+        let (Some(step), Some(device)) = (first, device) else {
+            return Ok(Vec::new());
+        };
+        let activations = Run::open(path)?.activations(step, device)?;
+        let names: Vec<String> = self.layers.names().map(str::to_string).collect();
+        let snapshots = names
+            .iter()
+            .map(|name| Ok(self.prepared(&activations, name, step)?.ok()));
+        snapshots.collect()
+    }
+
     /// Each layer at the last check, for the next one to compare with.
     fn previous(
         &mut self,
@@ -126,7 +146,7 @@ impl<M: Module> FreezeTraining<M> {
         device: Option<Device>,
         last: &Check,
         decides: Option<&Decides>,
-    ) -> Result<Vec<Option<Prepared>>, Error> {
+    ) -> Result<Vec<Option<Snapshot>>, Error> {
         let mut previous = vec![None; self.layers.len()];
         let compared = |layer: usize| match decides {
             Some(decides) => decides.compared[layer],

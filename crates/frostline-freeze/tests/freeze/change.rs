@@ -74,7 +74,7 @@ fn drift(rate: impl Fn(usize) -> f64, every: usize) -> History {
             learning_rate: Some(rate),
             ..Step::from(step)
         };
-        net = freezing.after_step(net, told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     freezing.history().clone()
 }
@@ -111,9 +111,8 @@ fn weights_that_are_drawn_anew_change_by_most_of_what_there_is_at_any_size_of_th
         // A probe that is too small to tell anything is an error of the first check.
         freezing.start(&net).unwrap();
         for step in 1..=4 {
-            net = freezing
-                .after_step(Net::new(50, width, 100 + step as u64), step)
-                .unwrap();
+            net = Net::new(50, width, 100 + step as u64);
+            freezing.after_step(&mut net, step).unwrap();
         }
         let history = freezing.history();
         for check in 1..=4 {
@@ -141,7 +140,7 @@ fn at_a_rate_of_zero_no_change_is_known() {
             learning_rate: Some(if step <= 4 { 0.0 } else { 0.1 }),
             ..Step::from(step)
         };
-        net = freezing.after_step(net, told).unwrap();
+        freezing.after_step(&mut net, told).unwrap();
     }
     let change = [1, 2, 3, 4].map(|check| freezing.history().change(0, check));
     // Half of a twentieth of the training: what can't be told from rounding is not said to be smaller than that.
@@ -164,7 +163,7 @@ fn what_a_layer_changed_itself_is_told_from_what_it_inherits() {
         if of_b {
             net.b.weight = net.b.weight.map(|w| w + by.clone());
         }
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     let history = freezing.history();
     let still = 1e-3; // one twentieth of the training lies between two checks
@@ -280,12 +279,12 @@ fn the_rates_of_groups_of_parameters_are_those_of_their_layers() {
     freezing.start(&net).unwrap();
     for step in 1..=2 {
         freezing.learning_rates(&net, &rates.step());
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     let mut same = ModuleLrScheduler::new(ConstantLr::from(0.1));
     for step in 3..=4 {
         freezing.learning_rates(&net, &same.step());
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     let checks = freezing.history().checks();
     assert_eq!(
@@ -301,7 +300,7 @@ fn a_measure_without_a_largest_value_knows_no_change() {
     let mut freezing = watched(&net, 90, 2).measured_by(Measure::Pls);
     freezing.start(&net).unwrap();
     for step in 1..=2 {
-        net = freezing.after_step(net, step).unwrap();
+        freezing.after_step(&mut net, step).unwrap();
     }
     assert_eq!(freezing.history().change(0, 1), None);
 }
