@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Ledger {
     /// Each layer, from the input up. Empty while the operations a step are not known.
     pub layers: Vec<LayerFlops>,
-    /// Operations of asking the probe.
+    /// Operations of evaluating the probe and of comparing layers, about.
     pub measuring_flops: f64,
     /// Steps and their seconds by how many layers were frozen: the first entry is with none.
     pub at_frozen: Vec<StepTime>,

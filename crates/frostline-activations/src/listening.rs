@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Tensor;
 
-use crate::{Axes, handing::HandOn, record::Recorder, replacing::Replacement};
+use crate::{Axes, handing::HandOn, noticing, record::Recorder, replacing::Replacement};
 
 /// How many listen now, on all threads. A thread that listens counts itself before its forward, so the
 /// relaxed load always sees at least its own.
@@ -46,6 +46,16 @@ pub(crate) fn anyone() -> bool {
     LISTENERS.load(Ordering::Relaxed) != 0
 }
 
+/// Someone listens besides those who record.
+pub(crate) fn one_more() {
+    LISTENERS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// They no longer do.
+pub(crate) fn one_less() {
+    LISTENERS.fetch_sub(1, Ordering::Relaxed);
+}
+
 /// A tap fired while someone listens, here or on another thread: what it returns.
 #[cold]
 pub(crate) fn heard<const D: usize>(
@@ -54,6 +64,11 @@ pub(crate) fn heard<const D: usize>(
     axes: Option<Axes>,
 ) -> Tensor<D> {
     let listeners = HERE.with_borrow(|here| here.listeners.len());
+    if listeners == 0 {
+        // Scopes are not followed while nobody records.
+        noticing::fired(name, tensor.dims()[0]);
+        return tensor;
+    }
     for place in (0..listeners).rev() {
         let instead = HERE.with_borrow_mut(|here| {
             let (hand_on, name) = here.hand_on(place, name)?;

@@ -57,6 +57,8 @@ pub struct FreezeTraining<M> {
     history: History,
     /// The model of the check before, where changes are split.
     before: Option<M>,
+    /// Operations of comparing the layers at a check.
+    comparing: f64,
     cache: Option<Arc<Mutex<PrefixCache>>>,
     thawed: Option<Range<usize>>,
     /// What there is while training goes on.
@@ -110,6 +112,7 @@ impl<M: Module> FreezeTraining<M> {
             tensorboard: None,
             history: History::new(names, length),
             before: None,
+            comparing: 0.0,
             cache: None,
             thawed: None,
             going: None,
@@ -202,8 +205,9 @@ impl<M: Module> FreezeTraining<M> {
         going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
-            None => (step.samples, false),
+            None => (step.samples.or(going.samples_seen), false),
         };
+        going.count_samples(samples, step.step, self.layers.names());
         going.spending.step(samples, frozen, cached);
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));
@@ -474,10 +478,14 @@ impl<M: Module> FreezeTraining<M> {
             weights: None,
             previous: vec![None; self.layers.len()],
             first: Vec::new(),
+            samples_seen: None,
+            counting_since: None,
             spending: Spending::new(self.info.forward_flops.clone(), ledger),
             forwarded: None,
             cache_off_told: false,
         });
+        let going = self.going.as_mut().expect("made above");
+        going.spending.comparing(self.comparing);
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Spending {
     offered: f64,
     /// What the cache had counted when it was last asked.
     cached: Counted,
+    /// Operations of comparing the layers at a check.
+    comparing: f64,
 }
 
 impl Spending {
@@ -24,7 +26,13 @@ impl Spending {
             offered: offered.sum(),
             ledger,
             cached: Counted::default(),
+            comparing: 0.0,
         }
+    }
+
+    /// Says what comparing the layers at a check takes, besides evaluating the probe.
+    pub(crate) fn comparing(&mut self, operations: f64) {
+        self.comparing = operations;
     }
 
     /// The operations by which the budget is counted.
@@ -100,15 +108,19 @@ impl Spending {
     /// none where they aren't known.
     pub(crate) fn allows(&self, share: f64, samples: usize) -> Option<bool> {
         let trained = self.offered;
-        let forward: f64 = self.flops.iter().flatten().sum();
-        let measured = self.ledger.measuring_flops + forward * samples as f64;
+        let measured = self.ledger.measuring_flops + self.measuring(samples);
         (trained > 0.0).then_some(measured <= share * trained)
     }
 
     /// The probe was asked with so many samples.
     pub(crate) fn probed(&mut self, samples: usize) {
+        self.ledger.measuring_flops += self.measuring(samples);
+    }
+
+    /// Operations of a check with so many samples.
+    fn measuring(&self, samples: usize) -> f64 {
         let forward: f64 = self.flops.iter().flatten().sum();
-        self.ledger.measuring_flops += forward * samples as f64;
+        forward * samples as f64 + self.comparing
     }
 
     /// The probe of the panes was evaluated with so many samples, which took so many seconds.

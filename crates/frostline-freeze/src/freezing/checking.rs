@@ -70,6 +70,7 @@ impl<M: Module> FreezeTraining<M> {
                 fired: fired.join(", "),
             });
         }
+        self.comparing = comparing(&activations, self.watched.parts);
         let rows = activations.iter().map(|layer| layer.shape()[0]);
         self.info.probe = ProbeInfo {
             samples: rows.max().unwrap_or(0),
@@ -119,7 +120,8 @@ impl<M: Module> FreezeTraining<M> {
         match (going.spending.allows(share, samples), self.budget) {
             (Some(allows), _) => allows,
             (None, Budget::Share(_)) => by_time(),
-            (None, _) => true,
+            // Nobody knows what a step takes: no more than what has to be.
+            (None, _) => false,
         }
     }
 
@@ -370,6 +372,18 @@ impl<M: Module> FreezeTraining<M> {
         };
         Error::Diverged { step, what, kept }
     }
+}
+
+/// Operations of preparing and comparing views of these shapes, about: products over the samples, and decompositions of
+/// what is no wider than they are many.
+fn comparing(activations: &Activations, parts: bool) -> f64 {
+    let of_layer = |layer: &frostline_activations::Activation| {
+        let (rows, columns) = (layer.shape()[0] as f64, layer.shape()[1] as f64);
+        let fewer = rows.min(columns);
+        6.0 * rows * columns * fewer + 40.0 * fewer.powi(3)
+    };
+    let once: f64 = activations.iter().map(of_layer).sum();
+    if parts { 2.0 * once } else { once }
 }
 
 /// The device as the run folder names it, with the card behind it where there is one.

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use frostline_activations::{
-    Activations, Check, Metrics, MetricsPoint, Outcome, RunFolder, Spread, Status,
+    Activations, Check, Metrics, MetricsPoint, Outcome, RunFolder, Spread, Status, notice, noticed,
 };
 use frostline_svcca::Snapshot;
 use frostline_tensorboard::EventFile;
@@ -38,6 +38,10 @@ pub(super) struct Going {
     /// Each layer at the first check.
     pub(super) first: Vec<Option<Snapshot>>,
     pub(super) spending: Spending,
+    /// Samples of a step, as its taps showed, for a loop that doesn't tell them.
+    pub(super) samples_seen: Option<usize>,
+    /// The step after which the taps began to be counted.
+    pub(super) counting_since: Option<usize>,
     /// Inputs that went through `forward` since the last step, and whether the cache
     /// served them.
     pub(super) forwarded: Option<(usize, bool)>,
@@ -166,6 +170,26 @@ impl Going {
             None => Ok(()),
         };
         Ok(kept.and(shown)?)
+    }
+
+    /// Where the loop doesn't tell the samples of a step, the taps of the next one are counted: they show how many there are.
+    pub(super) fn count_samples<'a>(
+        &mut self,
+        known: Option<usize>,
+        step: usize,
+        taps: impl Iterator<Item = &'a str>,
+    ) {
+        match (known, self.counting_since) {
+            (Some(_), _) => {}
+            (None, None) => {
+                notice();
+                self.counting_since = Some(step);
+            }
+            (None, Some(since)) if step > since => {
+                self.samples_seen = noticed(taps).map(|samples| samples.div_ceil(step - since));
+            }
+            (None, Some(_)) => {}
+        }
     }
 
     /// Enters into the ledger what was done since the previous check, and gives what was told since.

@@ -109,6 +109,7 @@ impl<M: Module> FreezeTraining<M> {
                 going.trained_before = decides.trained_before;
                 going.tested = decides.tested;
                 going.cache_off_told = decides.cache_off_told;
+                going.samples_seen = decides.samples_seen;
                 going.spending.offer(decides.offered);
                 self.thawed = decides.thawed.map(|(from, to)| from..to);
             }

@@ -60,6 +60,9 @@ pub(super) struct Decides {
     pub(super) thawed: Option<(usize, usize)>,
     /// The notice that the cache has switched itself off was written.
     pub(super) cache_off_told: bool,
+    /// Samples of a step, where taps had to show them.
+    #[serde(default)]
+    pub(super) samples_seen: Option<usize>,
     /// The gradients summed since the last check, where they are watched.
     pub(super) gradients: Option<StateFile>,
     /// The weights at the last check, where they are watched.
@@ -126,6 +129,7 @@ impl<M: Module> FreezeTraining<M> {
                 tested: going.tested,
                 thawed: self.thawed.clone().map(|thawed| (thawed.start, thawed.end)),
                 cache_off_told: going.cache_off_told,
+                samples_seen: going.samples_seen,
                 gradients: gradients.clone(),
                 weights: weights.clone(),
             }),
