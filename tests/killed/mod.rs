@@ -26,7 +26,7 @@ const STEPS: usize = 60;
 const BATCH: usize = 32;
 
 /// How a child trains.
-pub struct Variant {
+pub(crate) struct Variant {
     policy: &'static str,
     /// Measuring may cost so much; else a check is due every five steps.
     budget: Option<f64>,
@@ -39,7 +39,7 @@ pub struct Variant {
 }
 
 /// Every policy with state of its own, both orders of saving and noting, with a budget and on a schedule.
-pub const VARIANTS: [Variant; 8] = [
+pub(crate) const VARIANTS: [Variant; 8] = [
     Variant {
         policy: "converged(0.3, 2)",
         budget: None,
@@ -99,7 +99,7 @@ pub const VARIANTS: [Variant; 8] = [
 ];
 
 /// Trains if this process is a child of the campaign, and tells whether it is.
-pub fn train_as_child() -> Result<bool, Failed> {
+pub(crate) fn train_as_child() -> Result<bool, Failed> {
     let (Ok(folder), Ok(variant)) = (std::env::var(FOLDER), std::env::var(VARIANT)) else {
         return Ok(false);
     };
@@ -112,7 +112,7 @@ pub fn train_as_child() -> Result<bool, Failed> {
 ///
 /// # Panics
 /// When a run that was killed ends otherwise than one that wasn't.
-pub fn campaign(
+pub(crate) fn campaign(
     child: impl Fn() -> Command,
     rounds: usize,
     seed: u64,

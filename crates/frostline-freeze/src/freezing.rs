@@ -163,6 +163,9 @@ impl<M: Module> FreezeTraining<M> {
     /// everything before. [`Error::Activations`] when the probe or the run folder fails, such as on a full disk. The
     /// model keeps its weights, whatever the error.
     pub fn after_step(&mut self, model: &mut M, step: impl Into<Step>) -> Result<(), Error> {
+        // Batch norm keeps the last update of its running statistics aside until someone asks. A record doesn't, so a
+        // model that is saved from here on would be without it, and would be another than the one that is noted.
+        let _ = model.valid();
         let before = self.frozen();
         let observed = self.observe(model, step.into(), M::clone);
         // A check whose line could not be written has decided all the same.
@@ -469,7 +472,7 @@ impl<M: Module> FreezeTraining<M> {
             tested: None,
             due,
             last_step: 0,
-            unsaved: None,
+            unsaved: Vec::new(),
             ended: None,
             trained_before: clock.training_seconds(),
             clock,

@@ -25,8 +25,8 @@ pub(super) struct Going {
     pub(super) due: Vec<usize>,
     /// The last step that was told.
     pub(super) last_step: usize,
-    /// The activations of a check that could not be written yet.
-    pub(super) unsaved: Option<(usize, Activations)>,
+    /// The activations of checks that could not be written yet.
+    pub(super) unsaved: Vec<(usize, Activations)>,
     /// How the run ended, once it has.
     pub(super) ended: Option<(Status, usize)>,
     pub(super) clock: Clock,
@@ -122,16 +122,18 @@ impl Going {
 
     /// Writes the activations of a check. What can't be written, such as on a full disk, is tried again at the next step.
     pub(super) fn save(&mut self, step: usize, activations: Activations) -> Result<(), Error> {
-        self.unsaved = Some((step, activations));
+        self.unsaved.push((step, activations));
         self.save_again()
     }
 
     /// Writes the activations that could not be written before, if there are any.
     pub(super) fn save_again(&mut self) -> Result<(), Error> {
-        if let (Some(folder), Some((step, activations))) = (&self.folder, &self.unsaved) {
-            folder.save(*step, activations)?;
+        while let Some((step, activations)) = self.unsaved.first() {
+            if let Some(folder) = &self.folder {
+                folder.save(*step, activations)?;
+            }
+            self.unsaved.remove(0);
         }
-        self.unsaved = None;
         Ok(())
     }
 
