@@ -55,7 +55,7 @@ pub use error::Error;
 pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
 pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
-pub use probe::Probe;
+pub use probe::{Probe, Tapped};
 use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;
