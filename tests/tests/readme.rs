@@ -251,6 +251,47 @@ let model = result.model.into_inner();
     Ok(())
 }
 
+/// Declared in another order than it runs.
+#[derive(Module, Debug)]
+struct Deep {
+    transformer: Blocks,
+    tokens: Linear,
+    places: Linear,
+    cls_token: Linear,
+    output: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Blocks {
+    layers: Vec<Linear>,
+    norm: Linear,
+}
+
+#[test]
+#[rustfmt::skip] // as in the README
+fn the_layers_of_the_readme_are_those_that_it_names() -> Result<(), Box<dyn std::error::Error>> {
+    let device = Device::flex();
+    let linear = || LinearConfig::new(3, 3).init(&device);
+    let depth = 2;
+    let transformer = Blocks { layers: (0..depth).map(|_| linear()).collect(), norm: linear() };
+    let mut model = Deep { transformer, tokens: linear(), places: linear(), cls_token: linear(), output: linear() };
+    let names = |layers: &Layers| layers.names().map(str::to_string).collect::<Vec<_>>();
+let opened = Layers::open("transformer.layers").build(&model)?; // each block of the field is a layer of its own
+let blocks = (0..depth).map(|i| (format!("block{i}"), [format!("transformer.layers.{i}")]));
+let built = Layers::builder().layer("embedding", ["tokens", "places"]).layers(blocks).layer("head", ["output"]);
+let built = built.exempt(["cls_token", "transformer.norm"]).build(&model)?;
+    assert_eq!(names(&opened)[..3], ["transformer.layers.0", "transformer.layers.1", "transformer.norm"]);
+    assert_eq!(names(&built), ["embedding", "block0", "block1", "head"]);
+    #[derive(Module, Debug)]
+    struct Four { transformer: Linear, tokens: Linear, places: Linear, output: Linear }
+    model.transformer.layers.clear();
+    let Deep { tokens, places, output, cls_token: transformer, .. } = model;
+    let model = Four { transformer, tokens, places, output };
+let fields = Layers::of(&model)?.in_order(["tokens", "places", "transformer", "output"])?; // or ordered_by(&probe, &model)
+    assert_eq!(names(&fields), ["tokens", "places", "transformer", "output"]);
+    Ok(())
+}
+
 /// Sentences, padded to the longest of their batch.
 #[derive(Clone)]
 struct Sentences {

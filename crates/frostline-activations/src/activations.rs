@@ -31,6 +31,25 @@ impl Activation {
         }
     }
 
+    /// Keeps values in row-major order as a layer of this shape.
+    ///
+    /// # Panics
+    /// If there are more or fewer values than the shape has.
+    pub fn from_values(name: impl Into<String>, values: Tensor<1>, shape: &[usize]) -> Self {
+        assert_eq!(
+            values.dims()[0],
+            shape.iter().product::<usize>(),
+            "the values of a layer of shape {shape:?}"
+        );
+        Activation {
+            name: name.into(),
+            shape: shape.to_vec(),
+            axes: None,
+            real: None,
+            flat: values.without_autodiff(),
+        }
+    }
+
     /// Names the axes, in place of what they were called before. They mean nothing for fewer than three.
     pub fn with_axes(mut self, axes: Axes) -> Self {
         self.axes = Some(axes);
@@ -134,6 +153,11 @@ impl Activation {
             shape => shape?,
         };
         Maps::of(self.flat.clone(), shape, self.real.as_deref())?.view(layout, first_input)
+    }
+
+    /// The values in row-major order, where the activation lives.
+    pub fn values(&self) -> Tensor<1> {
+        self.flat.clone()
     }
 
     /// The values on the host, in row-major order.

@@ -57,7 +57,7 @@ pub use layout::{Layout, Pooled};
 pub use ledger::{LayerFlops, Ledger, PanesCost, StepTime};
 pub use metrics::{Metrics, MetricsPoint, Spread, thinned};
 pub use noticing::{notice, noticed};
-pub use probe::Probe;
+pub use probe::{Probe, Tapped};
 use real_tokens::RealTokens;
 pub use record::record;
 pub use replacing::replacing;

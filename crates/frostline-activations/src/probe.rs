@@ -43,6 +43,8 @@ use crate::{
 pub struct Probe<M> {
     ask: Ask<M>,
     batches: usize,
+    /// The first batch, where it is a float tensor.
+    first_input: Option<Activation>,
     /// The first axis of each batch that is a tensor.
     first_axes: Vec<Option<usize>>,
     /// How many samples the user says that each batch has.
@@ -56,7 +58,16 @@ pub struct Probe<M> {
 }
 
 /// Records a model's forward of the batch with this index.
-type Ask<M> = Box<dyn Fn(&M, usize) -> Result<Activations, Error> + Send>;
+type Ask<M> = Box<dyn Fn(&M, usize) -> Result<Tapped, Error> + Send>;
+
+/// What one forward says: [`Probe::taps`].
+#[derive(Clone, Debug)]
+pub struct Tapped {
+    /// What the taps saw, in the order in which they fired.
+    pub taps: Activations,
+    /// What the forward returned, where that is a tensor of floats.
+    pub output: Option<Activation>,
+}
 
 /// A mask `[sample, token]` for each batch.
 struct Masks {
@@ -66,24 +77,29 @@ struct Masks {
 }
 
 impl<M: Module> Probe<M> {
-    /// A probe of these batches, passed to `forward` one at a time. What `forward` returns is dropped:
-    /// only its taps count. The tensors belong on a device without autodiff.
+    /// A probe of these batches, passed to `forward` one at a time. What is measured are its taps, and not what `forward`
+    /// returns. The tensors belong on a device without autodiff.
     ///
     /// The samples of a batch are the first axis of every tap. Where a batch is a tensor, they are its first
     /// axis too; else [`samples`](Self::samples) says how many there are, or masks, or taps of other than three axes.
     pub fn new<I, T>(batches: Vec<I>, forward: impl Fn(&M, I) -> T + Send + 'static) -> Self
     where
         I: Clone + Send + 'static,
+        T: 'static,
     {
         Probe {
             batches: batches.len(),
+            first_input: batches
+                .first()
+                .and_then(|batch| samples::float("input", batch)),
             first_axes: batches
                 .iter()
                 .map(|batch| samples::first_axis(batch))
                 .collect(),
             ask: Box::new(move |model, batch| {
-                let (_, activations) = record(|| forward(model, batches[batch].clone()))?;
-                Ok(activations)
+                let (output, taps) = record(|| forward(model, batches[batch].clone()))?;
+                let output = samples::float("output", &output);
+                Ok(Tapped { taps, output })
             }),
             samples: None,
             masks: None,
@@ -284,6 +300,35 @@ impl<M: Module> Probe<M> {
         layer_shapes(&self.batch(&model.valid(), 0)?.0)
     }
 
+    /// The activations of the first batch as they are tapped, and the output: of `model.valid()`, whatever their axes
+    /// mean.
+    ///
+    /// # Errors
+    /// [`Error::EmptyProbe`], [`Error::NoTaps`], [`Error::TappedTwice`].
+    pub fn taps(&self, model: &M) -> Result<Tapped, Error> {
+        self.tapped(&model.valid(), 0)
+    }
+
+    /// What each layer makes of the first batch while the layers of these activations hand on what they said `before`. With
+    /// a parameter changed, what changes are the taps on which the parameter acts by itself, and not through the
+    /// layers below. The model is evaluated as it is, whatever the axes mean.
+    ///
+    /// A layer whose tensor has another shape than before hands on its own.
+    ///
+    /// # Errors
+    /// As for [`taps`](Self::taps).
+    pub fn taps_apart(&self, model: &M, before: &Activations) -> Result<Tapped, Error> {
+        let recorded = before.iter().cloned().collect();
+        let (tapped, taps) = handing_on(recorded, || self.tapped(model, 0))?;
+        let output = tapped?.output;
+        Ok(Tapped { taps, output })
+    }
+
+    /// The first batch, where it is a tensor of floats.
+    pub fn first_input(&self) -> Option<&Activation> {
+        self.first_input.as_ref()
+    }
+
     /// The activations of a batch, with their axes and mask, and how many samples it has.
     fn batch(&self, model: &M, batch: usize) -> Result<(Activations, usize), Error> {
         self.told_apart(self.asked(model, batch)?, batch)
@@ -291,14 +336,18 @@ impl<M: Module> Probe<M> {
 
     /// The activations of a batch as they were tapped.
     fn asked(&self, model: &M, batch: usize) -> Result<Activations, Error> {
+        Ok(self.tapped(model, batch)?.taps)
+    }
+
+    fn tapped(&self, model: &M, batch: usize) -> Result<Tapped, Error> {
         if self.batches == 0 {
             return Err(Error::EmptyProbe);
         }
-        let activations = (self.ask)(model, batch)?;
-        if activations.is_empty() {
-            return Err(Error::NoTaps);
+        let tapped = (self.ask)(model, batch)?;
+        match tapped.taps.is_empty() {
+            true => Err(Error::NoTaps),
+            false => Ok(tapped),
         }
-        Ok(activations)
     }
 
     /// The activations of a batch with their axes and mask, and how many samples it has.

@@ -31,7 +31,7 @@ fn rows(activations: &Activations, layer: &str) -> Vec<Vec<f64>> {
 }
 
 /// What `forward` taps for one batch.
-fn probe<I: Clone + Send + 'static, T>(
+fn probe<I: Clone + Send + 'static, T: 'static>(
     batches: Vec<I>,
     forward: impl Fn(I) -> T + Send + 'static,
 ) -> Probe<Net> {
@@ -492,4 +492,68 @@ fn a_mask_that_does_not_fit_a_layer_is_an_error_until_the_layer_is_left_out() {
         message.contains("batches is 1, but that of its masks is 2"),
         "{message}"
     );
+}
+
+/// Doubles, shifts, and answers with something that no tap shows.
+fn three_stretches(x: Tensor<2>, by: f32) -> Tensor<2> {
+    let x = (x * by).tap("doubled");
+    let x = (x + 1.0).tap("shifted");
+    x * 3.0
+}
+
+#[test]
+fn the_first_batch_is_seen_as_it_is_tapped_with_what_comes_out() {
+    let batches = vec![Tensor::ones([4, 3], &Device::flex()), normal([7, 3], 1)];
+    let probe = probe(batches, |x| three_stretches(x, 2.0));
+    assert_eq!(probe.first_input().unwrap().shape(), [4, 3]);
+    let tapped = probe.taps(&net()).unwrap();
+    assert_eq!(
+        tapped.taps.names().collect::<Vec<_>>(),
+        ["doubled", "shifted"]
+    );
+    let value = |layer: &Activation| layer.values().max().into_scalar::<f32>();
+    let taps: Vec<f32> = tapped.taps.iter().map(value).collect();
+    assert_eq!(
+        (taps, value(&tapped.output.unwrap())),
+        (vec![2.0, 3.0], 9.0)
+    );
+
+    // What is no tensor of floats is not seen.
+    let probe = Probe::new(vec![(normal([4, 3], 1), 2.0)], |_: &Net, (x, by)| {
+        three_stretches(x, by).into_data()
+    });
+    assert!(probe.first_input().is_none());
+    assert!(probe.taps(&net()).unwrap().output.is_none());
+    let empty = Probe::new(Vec::new(), |_: &Net, x| three_stretches(x, 2.0));
+    assert!(empty.first_input().is_none() && empty.taps(&net()).is_err());
+}
+
+#[test]
+fn layers_apart_work_on_what_those_below_them_said_before() {
+    let ones = Tensor::<2>::ones([4, 3], &Device::flex());
+    let before = record(|| three_stretches(ones.clone(), 2.0)).unwrap().1;
+    let probe = probe(vec![ones], |x| three_stretches(x, 5.0));
+    let apart = probe.taps_apart(&net(), &before).unwrap();
+    let value = |layer: &Activation| layer.values().max().into_scalar::<f32>();
+    let taps: Vec<f32> = apart.taps.iter().map(value).collect();
+    assert_eq!(taps, [5.0, 3.0], "the second adds to the two of before");
+    assert_eq!(value(&apart.output.unwrap()), 9.0);
+
+    // Of one tap alone, and in another shape.
+    let only = |name: &str| {
+        before
+            .iter()
+            .filter(|layer| layer.name() == name)
+            .cloned()
+            .collect()
+    };
+    let output = |before: &Activations| {
+        let apart = probe.taps_apart(&net(), before).unwrap();
+        value(&apart.output.unwrap())
+    };
+    assert_eq!(output(&only("doubled")), 9.0);
+    assert_eq!(output(&only("shifted")), 9.0);
+    assert_eq!(output(&only("none")), 18.0);
+    let other = Activation::new("shifted", Tensor::<2>::zeros([5, 3], &Device::flex()));
+    assert_eq!(output(&Activations::from_iter([other])), 18.0);
 }

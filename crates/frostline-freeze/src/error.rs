@@ -10,7 +10,7 @@ pub enum Error {
     },
     /// A layer's name, or a path given for it, matches no parameter.
     #[error(
-        "layer `{layer}`: no parameter lies at `{path}` or below it; the model's parameters are: {existing}"
+        "layer `{layer}`: nothing lies at `{path}` or below it; the model's parameters are, flags included: {existing}"
     )]
     UnknownPath {
         /// The layer.
@@ -20,9 +20,22 @@ pub enum Error {
         /// All parameter paths, comma separated.
         existing: String,
     },
+    /// Nothing lies at a path that was to be opened, to be exempt, to be assigned or to hold all layers.
+    #[error(
+        "nothing lies at `{path}` or below it; the model's parameters are, flags included: {existing}"
+    )]
+    NothingAt {
+        /// The path.
+        path: String,
+        /// All paths, comma separated.
+        existing: String,
+    },
     /// A parameter belongs to two layers.
     #[error(
-        "the parameter `{path}` is in layer `{first}` and in layer `{second}`; it can freeze only once"
+        "the parameter `{path}` is in layer `{first}` and in layer `{second}`; it can freeze only once. Where both use \
+         one weight (one id), give it to the one of them that runs last, `Layers::builder().assign(\"{path}\", ..)`, \
+         or let it never freeze, `.exempt([\"{path}\"])`. Copies of a module have its ids: make each layer by its own \
+         `init`, not by `clone` or `vec![layer; n]`"
     )]
     InTwoLayers {
         /// The parameter's path.
@@ -38,8 +51,71 @@ pub enum Error {
         /// The name.
         layer: String,
     },
+    /// A layer has no parameter of its own: nothing of it could freeze.
+    #[error(
+        "layer `{layer}` has no parameter of its own: what lies at its paths is exempt, assigned to other layers, or \
+         flags only; leave the layer out, or give it a parameter"
+    )]
+    NoParameters {
+        /// The layer.
+        layer: String,
+    },
+    /// A layer of this name doesn't exist.
+    #[error("there is no layer `{layer}`; the layers are: {layers}")]
+    UnknownLayer {
+        /// The name.
+        layer: String,
+        /// All layers, comma separated, from the input up.
+        layers: String,
+    },
+    /// An order leaves layers out.
+    #[error("the order leaves out these layers: {missing}; name all of them, from the input up")]
+    NotInOrder {
+        /// Their names, comma separated.
+        missing: String,
+    },
+    /// The taps fire in another order than the layers have, so that layers would freeze below others that train.
+    #[error(
+        "the layers are, from the input up: {layers}; but their taps fire in this order: {fired}. Layers freeze from the \
+         input up, so they have to be in the order in which they run: `Layers::of(&model)?.in_order([{in_order}])?`, or \
+         `.ordered_by(&probe, &model)?`. Where the taps are wrong, move each behind the layer of its name"
+    )]
+    OrderDiffers {
+        /// The layers as they were declared, comma separated.
+        layers: String,
+        /// The layers in the order of their taps, comma separated.
+        fired: String,
+        /// The same, each in quotes.
+        in_order: String,
+    },
+    /// A layer's tap shows what another layer makes.
+    #[error(
+        "the tap `{layer}` doesn't show layer `{layer}`: {how}. Put `.tap(\"{layer}\")` behind layer `{layer}` in the \
+         model's forward, or name the layers for what they are. Where the taps are right nonetheless, say \
+         `FreezeTraining::trusting_taps`"
+    )]
+    TapElsewhere {
+        /// The tap and the layer.
+        layer: String,
+        /// What the tap shows instead.
+        how: String,
+    },
+    /// `Layered::run` makes something else of the probe's inputs than the probe's forward does.
+    #[error(
+        "`Layered::run` and the forward of the probe differ at layer `{layer}`: {how}. With outputs kept by a cache the \
+         network would train on what `run` makes; let the forward call `run`, or mend `run`"
+    )]
+    RunDiffers {
+        /// The first layer at which they differ, from the input up.
+        layer: String,
+        /// What differs.
+        how: String,
+    },
     /// Some parameters belong to no layer, so they would train below the frost line.
-    #[error("these parameters are in no layer: {paths}; add them to the layer that they belong to")]
+    #[error(
+        "these parameters are in no layer: {paths}; add them to the layer that they belong to, or exempt them \
+         (`Layers::builder().exempt([..])`): what is exempt trains to the end"
+    )]
     InNoLayer {
         /// Their paths, comma separated.
         paths: String,

@@ -2,10 +2,13 @@ mod checking;
 mod fingerprint;
 mod going;
 mod going_on;
+mod holding;
 mod noted;
 mod panes_probe;
 mod resumed;
+mod running;
 mod settings;
+mod starting;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -61,6 +64,14 @@ pub struct FreezeTraining<M> {
     comparing: f64,
     cache: Option<Arc<Mutex<PrefixCache>>>,
     thawed: Option<Range<usize>>,
+    /// Warnings for the next check.
+    notices: Vec<String>,
+    /// The taps are not looked at for what acts on them.
+    trusts_taps: bool,
+    /// `Layered::run` was compared with the probe's forward.
+    compared_run: bool,
+    /// An error that has to wait for the next step.
+    pending: Option<Error>,
     /// What there is while training goes on.
     going: Option<Going>,
 }
@@ -115,6 +126,10 @@ impl<M: Module> FreezeTraining<M> {
             comparing: 0.0,
             cache: None,
             thawed: None,
+            notices: Vec::new(),
+            trusts_taps: false,
+            compared_run: false,
+            pending: None,
             going: None,
         }
     }
@@ -151,7 +166,8 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Notes the step and keeps what it reports; when a check is due, measures the model, decides, and freezes or
-    /// thaws layers of the model in place.
+    /// thaws layers of the model in place. Frozen layers that would train, since the model was loaded, unfrozen or kept
+    /// from before the freeze, are frozen again, and the next check says so.
     ///
     /// The first call starts if `start` was not called. A check that is due at a step of which the loop says nothing,
     /// since it reports every other step or once an epoch, is made at the next one.
@@ -159,6 +175,7 @@ impl<M: Module> FreezeTraining<M> {
     /// # Errors
     /// [`Error::StepOrder`] for a step that doesn't come after the last one, [`Error::BadReport`] for an accuracy that is no
     /// share, [`Error::Ended`] after the end.
+    /// [`Error::RunDiffers`] where [`forward`](Self::forward) found that `run` isn't the probe's forward.
     /// [`Error::Diverged`] when the loss or an activation is not finite; the run folder then says so and keeps
     /// everything before. [`Error::Activations`] when the probe or the run folder fails, such as on a full disk. The
     /// model keeps its weights, whatever the error.
@@ -167,13 +184,17 @@ impl<M: Module> FreezeTraining<M> {
         // model that is saved from here on would be without it, and would be another than the one that is noted.
         let _ = model.valid();
         let before = self.frozen();
+        if self.going.is_some() {
+            self.held(model, before);
+        }
         let observed = self.observe(model, step.into(), M::clone);
         // A check whose line could not be written has decided all the same.
         let after = self.frozen();
         if after != before {
             *model = change(model.clone(), &self.layers, before, after);
         }
-        observed.map(|_| ())
+        observed?;
+        self.pending.take().map_or(Ok(()), Err)
     }
 
     /// Notes the step and does a check if one is due; gives how many layers shall be frozen from now on.
@@ -303,6 +324,10 @@ impl<M: Module> FreezeTraining<M> {
     /// The forward of a training step, with the frozen layers' outputs taken from the cache where they are
     /// kept ([`caching`](Self::caching)).
     ///
+    /// Its first call runs the probe's first batch by [`Layered::run`], where that is a tensor of floats: where it makes
+    /// something else of it than the probe's forward does, the next [`after_step`](Self::after_step) gives
+    /// [`Error::RunDiffers`].
+    ///
     /// `keys` say which input each row of the batch is; `inputs` gives the rows with these indices and is
     /// asked only for those that are needed.
     pub fn forward<const D: usize>(
@@ -314,6 +339,7 @@ impl<M: Module> FreezeTraining<M> {
     where
         M: Layered,
     {
+        self.compare_run(model);
         let epoch = keys.len() * self.history.length().steps_per_epoch;
         let frozen = self.frozen();
         let prefix = self

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use frostline_activations::Activation;
 
 /// A network whose forward can be entered above any of its layers, so that the outputs of frozen layers can
 /// be kept instead of computed again.
@@ -79,6 +80,19 @@ impl Features {
         self.flat
             .without_autodiff()
             .reshape([rows, self.shape[1..].iter().product()])
+    }
+
+    /// All values in row-major order, without their autodiff graph.
+    pub(crate) fn values(self) -> Tensor<1> {
+        self.flat.without_autodiff()
+    }
+
+    /// What a probe's batch or a tap holds.
+    pub(crate) fn from_activation(activation: &Activation) -> Self {
+        Features {
+            shape: activation.shape().to_vec(),
+            flat: activation.values(),
+        }
     }
 
     /// The shape, samples first.

@@ -1,119 +1,289 @@
-use std::ops::Range;
+mod builder;
+mod parts;
 
-use burn::module::{Flag, Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::{Bool, Int, Tensor};
-use frostline_activations::LayerShape;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::module::{Module, ParamGroup, ParamId};
+use frostline_activations::{LayerShape, Probe};
 
 use crate::Error;
+pub use builder::LayersBuilder;
+pub(crate) use parts::{Part, parts};
 
 /// The layers of a model from the input up: the units that freeze, each with the parameters that
 /// belong to it. A layer's name is also the name of its tap.
 #[derive(Clone, Debug)]
 pub struct Layers {
-    layers: Vec<Layer>,
+    names: Vec<String>,
+    /// All tensors and flags of the model, and where each belongs.
+    parts: Vec<Part>,
+    owners: Vec<Owner>,
+    /// Whether a part trained, by its path, when its layer was frozen: a thaw doesn't wake what the user had fixed.
+    trained: Arc<Mutex<HashMap<String, bool>>>,
 }
 
-#[derive(Clone, Debug)]
-struct Layer {
-    name: String,
-    /// Its tensors, running statistics and training flags, and their paths in the model.
-    ids: Vec<ParamId>,
-    paths: Vec<String>,
-    /// The shapes of its tensors.
-    shapes: Vec<Vec<usize>>,
+/// Where a part of a model belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// To the layer with this number.
+    Layer(usize),
+    /// A flag that several layers may use: it is on until all layers that may freeze are frozen.
+    Shared,
+    /// To no layer: it never freezes.
+    Exempt,
 }
 
 impl Layers {
-    /// The model's top-level fields that have parameters, in their order; of a field that is a `Vec`,
-    /// an array or a tuple of modules, each element (`blocks.0`, `blocks.1`, ...).
+    /// The model's top-level fields that have parameters, in the order in which they are declared; of a field that is a
+    /// `Vec`, an array or a tuple of modules, each element (`blocks.0`, `blocks.1`, ...).
     ///
-    /// A training flag in a field without parameters, such as dropout's, belongs to the layer of the
-    /// parameter before it. Errors: `NoLayers`, `InTwoLayers`.
+    /// Fields that are declared in another order than they run are put in order by [`in_order`](Self::in_order) or
+    /// [`ordered_by`](Self::ordered_by): a training that begins with another order than that of the taps is an error.
+    /// Blocks further down are reached by [`open`](Self::open), any other layers by a [`builder`](Self::builder).
+    ///
+    /// A training flag in a field without parameters, such as that of a `dropout` which several layers use, belongs to
+    /// no layer: it stays on until all layers below the last are frozen, unless it is
+    /// [assigned](LayersBuilder::assign) to a layer. See [`outside`](Self::outside).
+    ///
+    /// # Errors
+    /// [`Error::NoLayers`], [`Error::InTwoLayers`].
     pub fn of<M: Module>(model: &M) -> Result<Self, Error> {
-        Self::below(model, "")
+        Self::builder().build(model)
     }
 
     /// The same of the part of the model that lies at this path: its fields are the layers, named without the path in
     /// front. For a network in a field of a larger model; an empty path is the model itself.
     ///
-    /// Errors: `NoLayers`, `InTwoLayers`, `InNoLayer` for what lies elsewhere.
+    /// # Errors
+    /// [`Error::NoLayers`], [`Error::InTwoLayers`], [`Error::NothingAt`] with the paths that exist, and
+    /// [`Error::InNoLayer`] for what lies elsewhere.
     pub fn below<M: Module>(model: &M, path: &str) -> Result<Self, Error> {
-        let parts = parts(model);
-        let above = path.split('.').filter(|name| !name.is_empty()).count();
-        let mut fields: Vec<String> = Vec::new();
-        for part in parts.iter().filter(|part| part.is_tensor) {
-            let within = path.is_empty() || lies_at_or_below(&part.path, path);
-            let field = part.field(above).filter(|_| within);
-            fields.extend(field.filter(|field| fields.last() != Some(field)));
-        }
-        if fields.is_empty() {
-            return Err(Error::NoLayers {
-                problem: "there are no parameters",
-            });
-        }
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let named = fields.iter().map(|field| {
-            let name = field.strip_prefix(path).unwrap_or(field);
-            (name.trim_start_matches('.'), std::slice::from_ref(field))
-        });
-        assign(&parts, &named.collect::<Vec<_>>())
+        Self::builder().within(path).build(model)
     }
 
-    /// Layers named by the user, from the input up, each with the paths of its parameters:
-    /// `("block1", &["conv1", "norm1"])` takes all parameters at or below `conv1` and `norm1`.
+    /// Layers named by the user, from the input up, each with the paths of what belongs to it:
+    /// `("block1", &["conv1", "norm1"])` takes everything at or below `conv1` and `norm1`. Names that are made at run
+    /// time, and parameters that never freeze, go to a [`builder`](Self::builder).
     ///
     /// Every parameter of the model has to be in exactly one layer.
-    /// Errors: `NoLayers`, `SameName`, `UnknownPath` and `InNoLayer` with the paths that exist,
-    /// `InTwoLayers`.
+    ///
+    /// # Errors
+    /// [`Error::NoLayers`] and those of [`LayersBuilder::build`].
     pub fn named<M: Module>(model: &M, layers: &[(&str, &[&str])]) -> Result<Self, Error> {
         if layers.is_empty() {
             return Err(Error::NoLayers {
                 problem: "none were named",
             });
         }
-        for (index, (name, _)) in layers.iter().enumerate() {
-            if layers[..index].iter().any(|(other, _)| other == name) {
-                return Err(Error::SameName {
-                    layer: name.to_string(),
+        let layers = layers.iter().map(|(name, paths)| (*name, paths.to_vec()));
+        Self::builder().layers(layers).build(model)
+    }
+
+    /// Says which parameters make up which layer, which never freeze, and to which layer a weight belongs that several
+    /// use.
+    pub fn builder() -> LayersBuilder {
+        LayersBuilder::default()
+    }
+
+    /// The fields of a model as in [`of`](Self::of), but with the fields at this path as layers of their own, one or more
+    /// levels down:
+    ///
+    /// ```no_run
+    /// # use burn::module::Module;
+    /// # use frostline_freeze::{Error, Layers};
+    /// # fn example<M: Module>(model: &M) -> Result<(), Error> {
+    /// // embedding, transformer.layers.0, transformer.layers.1, ..., output
+    /// let layers = Layers::open("transformer.layers").build(model)?;
+    /// // A residual net: stem, layer1.blocks.0, layer1.blocks.1, layer2.blocks.0, ..., head
+    /// let layers = Layers::open("layer1.blocks").open("layer2.blocks").build(model)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn open(path: impl Into<String>) -> LayersBuilder {
+        Self::builder().open(path)
+    }
+
+    fn new(names: Vec<String>, parts: Vec<Part>, owners: Vec<Owner>) -> Self {
+        Layers {
+            names,
+            parts,
+            owners,
+            trained: Arc::default(),
+        }
+    }
+
+    /// The same layers in this order, from the input up. All of them have to be named.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`], [`Error::SameName`], and [`Error::NotInOrder`] with those that are missing.
+    pub fn in_order(
+        self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, Error> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        for (index, layer) in names.iter().enumerate() {
+            if !self.names.contains(layer) {
+                return Err(Error::UnknownLayer {
+                    layer: layer.clone(),
+                    layers: self.names.join(", "),
                 });
             }
+            if names[..index].contains(layer) {
+                let layer = layer.clone();
+                return Err(Error::SameName { layer });
+            }
         }
-        assign(&parts(model), layers)
+        let missing = self.names.iter().filter(|name| !names.contains(name));
+        let missing: Vec<&str> = missing.map(String::as_str).collect();
+        if !missing.is_empty() {
+            return Err(Error::NotInOrder {
+                missing: missing.join(", "),
+            });
+        }
+        let place = |old: usize| names.iter().position(|name| *name == self.names[old]);
+        let owners = self.owners.iter().map(|owner| match owner {
+            Owner::Layer(old) => Owner::Layer(place(*old).expect("every name was found above")),
+            other => *other,
+        });
+        Ok(Layers {
+            owners: owners.collect(),
+            names,
+            parts: self.parts,
+            // A layer's parts go by their paths, wherever it stands.
+            trained: self.trained,
+        })
+    }
+
+    /// The same layers in the order in which their taps fire when the probe evaluates the model: the order in which they
+    /// run. The layers below a layer are then those that ran before it.
+    ///
+    /// # Errors
+    /// [`Error::TapMissing`] for a layer without a tap, and what the probe has to say.
+    pub fn ordered_by<M: Module>(self, probe: &Probe<M>, model: &M) -> Result<Self, Error> {
+        let taps = probe.taps(model)?.taps;
+        let fired: Vec<&str> = taps.names().collect();
+        self.each_fires(&fired)?;
+        let order: Vec<String> = self
+            .as_fired(&fired)
+            .into_iter()
+            .map(String::from)
+            .collect();
+        self.in_order(order)
+    }
+
+    /// # Errors
+    /// [`Error::TapMissing`] for the first layer without a tap.
+    pub(crate) fn each_fires(&self, fired: &[&str]) -> Result<(), Error> {
+        match self.names().find(|name| !fired.contains(name)) {
+            None => Ok(()),
+            Some(layer) => Err(Error::TapMissing {
+                layer: layer.to_string(),
+                fired: fired.join(", "),
+            }),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::OrderDiffers`] where taps fire in another order than the layers have.
+    pub(crate) fn fire_in_order(&self, fired: &[&str]) -> Result<(), Error> {
+        let order = self.as_fired(fired);
+        if self.names().eq(order.iter().copied()) {
+            return Ok(());
+        }
+        let quoted: Vec<String> = order.iter().map(|name| format!("{name:?}")).collect();
+        Err(Error::OrderDiffers {
+            layers: self.names.join(", "),
+            fired: order.join(", "),
+            in_order: quoted.join(", "),
+        })
+    }
+
+    /// The names of layers among the taps that fired, in that order.
+    fn as_fired<'a>(&self, fired: &[&'a str]) -> Vec<&'a str> {
+        let layers = fired.iter().copied();
+        layers
+            .filter(|name| self.names().any(|layer| layer == *name))
+            .collect()
     }
 
     /// The same layers in a model of the same parts: a model that has been loaded has the ids of the one that was
-    /// saved.
+    /// saved. A part that the model didn't have before belongs where the part around it does.
     pub fn of_loaded<M: Module>(&self, model: &M) -> Self {
-        let mut layers = self.clone();
-        for part in parts(model) {
-            for layer in &mut layers.layers {
-                if let Some(at) = layer.paths.iter().position(|path| *path == part.path) {
-                    layer.ids[at] = part.id;
-                }
-            }
+        let parts = parts(model);
+        let known = self.parts.iter().zip(&self.owners);
+        let by_path: HashMap<&str, Owner> = known
+            .clone()
+            .map(|(part, owner)| (part.path.as_str(), *owner))
+            .collect();
+        let owner = |part: &Part| {
+            let around = || {
+                let mut known = known.clone();
+                let around = known.find(|(known, _)| part.lies_in(&known.path));
+                around.map(|(_, owner)| *owner)
+            };
+            let otherwise = match part.is_tensor {
+                true => Owner::Exempt,
+                false => Owner::Shared,
+            };
+            let same = by_path.get(part.path.as_str()).copied();
+            same.or_else(around).unwrap_or(otherwise)
+        };
+        Layers {
+            names: self.names.clone(),
+            owners: parts.iter().map(owner).collect(),
+            parts,
+            trained: self.trained.clone(),
         }
-        layers
     }
 
     /// The layers' names, from the input up.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.layers.iter().map(|layer| layer.name.as_str())
+        self.names.iter().map(String::as_str)
+    }
+
+    /// The paths of everything that belongs to a layer: parameters, running statistics and training flags. None for a
+    /// number beyond the last.
+    pub fn paths(&self, layer: usize) -> impl Iterator<Item = &str> {
+        self.owned(move |owner| owner == Owner::Layer(layer))
+            .map(|part| part.path.as_str())
+    }
+
+    /// The paths of training flags that belong to no layer, such as `dropout.training`. They stay on until all layers
+    /// below the last are frozen, since a layer that still trains may use them.
+    pub fn outside(&self) -> impl Iterator<Item = &str> {
+        self.owned(|owner| owner == Owner::Shared)
+            .map(|part| part.path.as_str())
+    }
+
+    /// The paths of everything that never freezes, as [`exempt`](LayersBuilder::exempt) named it.
+    pub fn exempt(&self) -> impl Iterator<Item = &str> {
+        self.owned(|owner| owner == Owner::Exempt)
+            .map(|part| part.path.as_str())
+    }
+
+    fn owned(&self, by: impl Fn(Owner) -> bool) -> impl Iterator<Item = &Part> {
+        let owned = self.parts.iter().zip(&self.owners);
+        owned
+            .filter(move |(_, owner)| by(**owner))
+            .map(|(part, _)| part)
     }
 
     /// How many layers there are.
     pub fn len(&self) -> usize {
-        self.layers.len()
+        self.names.len()
     }
 
     /// Never true: layers have at least one layer.
     pub fn is_empty(&self) -> bool {
-        self.layers.is_empty()
+        self.names.is_empty()
     }
 
-    /// Everything that belongs to the lowest `count` layers: parameters, running statistics and
+    /// Everything that stands still when the lowest `count` layers are frozen: parameters, running statistics and
     /// training flags, by their exact ids.
     pub fn lowest(&self, count: usize) -> ParamGroup {
-        self.group(0..count)
+        let frozen = (0..self.parts.len()).filter(|part| self.is_frozen(*part, count));
+        ParamGroup::from_ids(frozen.map(|part| self.parts[part].id).collect())
     }
 
     /// Everything that belongs to these layers, numbered from the input up; those beyond the last are passed
@@ -124,20 +294,44 @@ impl Layers {
 
     /// The ids of everything that belongs to these layers.
     pub(crate) fn ids(&self, layers: Range<usize>) -> impl Iterator<Item = ParamId> {
-        let within = self.layers.iter().take(layers.end).skip(layers.start);
-        within.flat_map(|layer| layer.ids.iter().copied())
+        let within = layers.start..layers.end.min(self.len());
+        within.flat_map(|layer| {
+            let owned = self.owned(move |owner| owner == Owner::Layer(layer));
+            owned.map(|part| part.id)
+        })
+    }
+
+    /// Every tensor and flag, in the order in which the model is visited.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Whether this part stands still when the lowest `count` layers are frozen.
+    pub(crate) fn is_frozen(&self, part: usize, count: usize) -> bool {
+        match self.owners.get(part) {
+            Some(Owner::Layer(layer)) => *layer < count,
+            Some(Owner::Shared) => count > 0 && count + 1 >= self.len(),
+            Some(Owner::Exempt) | None => false,
+        }
+    }
+
+    /// The layer that this part belongs to.
+    pub(crate) fn layer_of(&self, part: usize) -> Option<usize> {
+        match self.owners.get(part) {
+            Some(Owner::Layer(layer)) => Some(*layer),
+            _ => None,
+        }
+    }
+
+    /// Whether parts trained when they were frozen, by their paths.
+    pub(crate) fn trained(&self) -> MutexGuard<'_, HashMap<String, bool>> {
+        self.trained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything that belongs to the layers: its id, and its path in the model.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (ParamId, &str)> {
-        let all = self.layers.iter();
-        all.flat_map(|layer| {
-            layer
-                .ids
-                .iter()
-                .copied()
-                .zip(layer.paths.iter().map(String::as_str))
-        })
+        let all = self.owned(|owner| matches!(owner, Owner::Layer(_)));
+        all.map(|part| (part.id, part.path.as_str()))
     }
 
     /// Floating-point operations of each layer's forward for one sample, from the shapes of its parameters
@@ -151,9 +345,10 @@ impl Layers {
     /// went over, and this counts too little: give the numbers to
     /// [`FreezeTraining::forward_flops`](crate::FreezeTraining::forward_flops) then.
     pub fn estimated_flops(&self, outputs: &[LayerShape]) -> Vec<f64> {
-        let flops = |layer: &Layer| {
-            let output = outputs.iter().find(|output| output.name == layer.name);
-            let weights = layer.shapes.iter().filter(|shape| shape.len() >= 2);
+        let flops = |(layer, name): (usize, &str)| {
+            let output = outputs.iter().find(|output| output.name == name);
+            let shapes = self.owned(move |owner| owner == Owner::Layer(layer));
+            let weights = shapes.map(|part| &part.shape).filter(|s| s.len() >= 2);
             let each = weights.map(|weight| {
                 let positions = match (weight.len(), output) {
                     (_, None) => 1,
@@ -165,173 +360,6 @@ impl Layers {
             });
             each.sum()
         };
-        self.layers.iter().map(flops).collect()
-    }
-}
-
-/// A tensor or a training flag of a model.
-struct Part {
-    /// Its path, dots between.
-    path: String,
-    /// Which of the containers on that path are sequences.
-    in_sequence: Vec<bool>,
-    id: ParamId,
-    /// Of a tensor.
-    shape: Vec<usize>,
-    is_tensor: bool,
-}
-
-impl Part {
-    /// The path of the field, or of the element of a field that is a sequence, that it is in, so many containers down
-    /// from the model.
-    fn field(&self, above: usize) -> Option<String> {
-        let depth = match self.in_sequence.get(above + 1) {
-            Some(true) => above + 2,
-            _ => above + 1,
-        };
-        let names: Vec<&str> = self.path.split('.').collect();
-        (names.len() > above).then(|| names[..depth.min(names.len())].join("."))
-    }
-}
-
-fn parts<M: Module>(model: &M) -> Vec<Part> {
-    let mut collector = Collector::default();
-    model.visit(&mut collector);
-    collector.parts
-}
-
-fn assign(parts: &[Part], layers: &[(&str, &[&str])]) -> Result<Layers, Error> {
-    let mut owners: Vec<Option<usize>> = vec![None; parts.len()];
-    for (index, (layer, paths)) in layers.iter().enumerate() {
-        for path in *paths {
-            let mut matched = false;
-            for (part, owner) in parts.iter().zip(&mut owners) {
-                if !lies_at_or_below(&part.path, path) {
-                    continue;
-                }
-                matched |= part.is_tensor;
-                if let Some(first) = owner.filter(|&first| first != index) {
-                    return Err(in_two_layers(part, layers[first].0, layer));
-                }
-                *owner = Some(index);
-            }
-            if !matched {
-                return Err(Error::UnknownPath {
-                    layer: layer.to_string(),
-                    path: path.to_string(),
-                    existing: listed(parts.iter()),
-                });
-            }
-        }
-    }
-    let unowned = || {
-        let pairs = parts.iter().zip(&owners);
-        pairs.filter(|(part, owner)| part.is_tensor && owner.is_none())
-    };
-    if unowned().next().is_some() {
-        return Err(Error::InNoLayer {
-            paths: listed(unowned().map(|(part, _)| part)),
-        });
-    }
-
-    let mut assigned: Vec<Layer> = layers
-        .iter()
-        .map(|(name, _)| Layer {
-            name: name.to_string(),
-            ids: Vec::new(),
-            paths: Vec::new(),
-            shapes: Vec::new(),
-        })
-        .collect();
-    let mut before = 0;
-    for (part, owner) in parts.iter().zip(owners) {
-        // A flag outside all layers goes with the parameter before it.
-        let owner = owner.unwrap_or(before);
-        // One parameter can lie at two paths: the same weight used in two places.
-        let other = assigned
-            .iter()
-            .position(|layer| layer.ids.contains(&part.id));
-        if let Some(first) = other.filter(|&first| first != owner) {
-            return Err(in_two_layers(part, layers[first].0, layers[owner].0));
-        }
-        assigned[owner].ids.push(part.id);
-        assigned[owner].paths.push(part.path.clone());
-        assigned[owner]
-            .shapes
-            .extend(part.is_tensor.then(|| part.shape.clone()));
-        before = owner;
-    }
-    Ok(Layers { layers: assigned })
-}
-
-/// `conv1` holds `conv1` and `conv1.weight`, but not `conv10.weight`.
-fn lies_at_or_below(path: &str, above: &str) -> bool {
-    path.strip_prefix(above)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn in_two_layers(part: &Part, first: &str, second: &str) -> Error {
-    Error::InTwoLayers {
-        path: part.path.clone(),
-        first: first.to_string(),
-        second: second.to_string(),
-    }
-}
-
-fn listed<'a>(parts: impl Iterator<Item = &'a Part>) -> String {
-    let tensors = parts.filter(|part| part.is_tensor);
-    tensors
-        .map(|part| part.path.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// Walks the model and notes each tensor and flag with its path.
-#[derive(Default)]
-struct Collector {
-    /// Names and kinds of the containers around the current place.
-    stack: Vec<(String, String)>,
-    parts: Vec<Part>,
-}
-
-impl Collector {
-    fn add(&mut self, id: ParamId, shape: Option<Vec<usize>>) {
-        let names: Vec<&str> = self.stack.iter().map(|(name, _)| name.as_str()).collect();
-        let kinds = self.stack.iter().map(|(_, kind)| kind.as_str());
-        let in_sequence = kinds.map(|kind| matches!(kind, "Vec" | "Array" | "Tuple"));
-        self.parts.push(Part {
-            path: names.join("."),
-            in_sequence: in_sequence.collect(),
-            id,
-            is_tensor: shape.is_some(),
-            shape: shape.unwrap_or_default(),
-        });
-    }
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.stack
-            .push((name.to_string(), container_type.to_string()));
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.stack.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add(param.id, Some(param.lazy_shape().to_vec()));
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.add(param.id, Some(param.lazy_shape().to_vec()));
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.add(param.id, Some(param.lazy_shape().to_vec()));
-    }
-
-    fn visit_flag(&mut self, flag: &Param<Flag>) {
-        self.add(flag.id, None);
+        self.names().enumerate().map(flops).collect()
     }
 }

@@ -47,6 +47,7 @@ mod prefix_cache;
 mod simulate;
 mod spending;
 mod step;
+mod uses;
 mod watching;
 
 pub use by_chance::by_chance;
@@ -55,7 +56,7 @@ pub use freezing::{FreezeTraining, Resumed};
 pub use frozen::{freeze, thaw};
 pub use history::History;
 pub use layered::{Features, Layered};
-pub use layers::Layers;
+pub use layers::{Layers, LayersBuilder};
 #[cfg(feature = "train")]
 pub use learner::{FreezeMetric, FreezeMetrics, Handle, Numbered, Wrapped, forward_above_frozen};
 pub use optimizer_state::forget_state;

@@ -93,6 +93,12 @@ pub trait FreezePolicy: Send {
     fn wanted_steps(&self, _layers: usize, _length: Length) -> Vec<usize> {
         Vec::new()
     }
+
+    /// What the policy can't do with so many layers, or in such a training, a sentence each: it is among the warnings of
+    /// the first check.
+    fn doubts(&self, _layers: usize, _length: Length) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What is watched between checks, besides the similarity of layers.
@@ -151,6 +157,10 @@ impl<P: FreezePolicy + ?Sized> FreezePolicy for Box<P> {
 
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
         (**self).wanted_steps(layers, length)
+    }
+
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        (**self).doubts(layers, length)
     }
 }
 

@@ -3,12 +3,14 @@
 mod entries;
 mod rows;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::uses::distance_of;
 use crate::{Features, Layered};
 use entries::Entries;
 use rows::{Place, Store};
@@ -40,6 +42,11 @@ impl From<usize> for InputKey {
 /// When more layers freeze, what is kept goes through those once. Over its budget it computes and never
 /// fails. What it keeps then stays, since an epoch comes back to all inputs alike: the least recently used
 /// makes room only when it hasn't been asked for in two epochs.
+///
+/// It changes no result, or switches itself off and says why ([`switched_off`](Self::switched_off), the log and the warnings
+/// of the next check): when frozen layers give the same input two outputs, as with a dropout that is on, and when what it
+/// kept is no longer what the frozen layers make of an input, as with keys that name other inputs in the next epoch. The
+/// first batch that it serves at each depth, and one of 64 after it, is computed again for that.
 #[derive(Debug)]
 pub struct PrefixCache {
     place: Place,
@@ -51,6 +58,10 @@ pub struct PrefixCache {
     /// The number of inputs in an epoch.
     epoch: usize,
     off: Option<String>,
+    /// Batches of which something was fetched, since the depth last changed.
+    fetched: u64,
+    /// The depth at which the frozen layers were seen to give the same twice.
+    repeats_at: usize,
 }
 
 /// What a cache did so far.
@@ -62,6 +73,8 @@ pub struct Counted {
     pub misses: u64,
     /// Inputs that each frozen layer computed, from the input up.
     pub computed: Vec<u64>,
+    /// Inputs whose frozen prefix was computed once more, to see whether it is still what was kept.
+    pub rechecked: u64,
     /// Time spent on keeping, fetching and moving up.
     pub time: Duration,
 }
@@ -75,6 +88,10 @@ struct Recent {
 
 /// The hit rate below which keeping costs more than it brings.
 const WORTH_IT: f64 = 0.05;
+
+/// Of the batches that fetch something, the first is computed again and compared with what was kept, and after it one of so
+/// many.
+const RECHECKED: u64 = 64;
 
 /// Inputs that go through newly frozen layers at once.
 const BLOCK: usize = 256;
@@ -105,6 +122,8 @@ impl PrefixCache {
             recent: Recent::default(),
             epoch: 0,
             off: None,
+            fetched: 0,
+            repeats_at: 0,
         }
     }
 
@@ -140,6 +159,8 @@ impl PrefixCache {
     /// Forgets what it keeps, as has to be when layers thaw or get other weights.
     pub fn clear(&mut self) {
         self.entries = None;
+        self.fetched = 0;
+        self.repeats_at = 0;
     }
 
     /// What all layers of the model make of a batch, the lowest `frozen` of them frozen.
@@ -215,12 +236,16 @@ impl PrefixCache {
                 Some(entries.store.read(&slots, &device)?)
             }
         };
+        if let Some(fetched) = &fetched {
+            self.recheck(model, frozen, &found, keys, fetched, inputs)?;
+        }
         self.counted.time += started.elapsed();
 
         let mut parts: Vec<Tensor<2>> = fetched.into_iter().collect();
         let mut order: Vec<usize> = found.iter().map(|(row, _)| *row).collect();
         if !missing.is_empty() {
-            let computed = model.run(0..frozen, Features::new(inputs(&missing)));
+            let rows = Features::new(inputs(&missing));
+            let computed = self.run_twice_at_first(model, 0..frozen, rows)?;
             assert_eq!(
                 computed.shape()[0],
                 missing.len(),
@@ -248,6 +273,62 @@ impl PrefixCache {
             false => rows.select(0, places(&order, &device)),
         };
         Ok(entries.features(on(&device, rows)))
+    }
+
+    /// Runs layers that are frozen; the first time at each depth twice, since what is kept has to be what they would give
+    /// again.
+    fn run_twice_at_first<M: Layered>(
+        &mut self,
+        model: &M,
+        layers: Range<usize>,
+        x: Features,
+    ) -> Result<Features, String> {
+        if self.repeats_at == layers.end {
+            return Ok(model.run(layers, x));
+        }
+        let once = model.run(layers.clone(), x.clone());
+        let again = model.run(layers.clone(), x);
+        if differ(once.clone(), again)? {
+            return Err(format!(
+                "the lowest {} layers are frozen, and give the same inputs two outputs: something in them is random, as \
+                 a dropout that several layers use and that is still on",
+                layers.end
+            ));
+        }
+        self.repeats_at = layers.end;
+        Ok(once)
+    }
+
+    /// Compares what was fetched with what the layers make of the same rows now, now and then.
+    fn recheck<M: Layered, const D: usize>(
+        &mut self,
+        model: &M,
+        frozen: usize,
+        found: &[(usize, usize)],
+        keys: &[InputKey],
+        fetched: &Tensor<2>,
+        inputs: &impl Fn(&[usize]) -> Tensor<D>,
+    ) -> Result<(), String> {
+        self.fetched += 1;
+        if self.fetched % RECHECKED != 1 {
+            return Ok(());
+        }
+        let rows: Vec<usize> = found.iter().map(|(row, _)| *row).collect();
+        let now = model.run(0..frozen, Features::new(inputs(&rows)));
+        self.counted.rechecked += rows.len() as u64;
+        let entries = self.entries.as_ref().expect("something was found in it");
+        let kept = entries.features(fetched.clone());
+        if !differ(now, kept)? {
+            return Ok(());
+        }
+        let InputKey { sample, view } = keys[rows[0]];
+        Err(format!(
+            "the outputs that were kept are not what the frozen layers make of the same inputs now (a batch of {} with \
+             sample {sample}, view {view}). Either a key names another input than before (it has to be the item of the \
+             dataset, with a view of its own for each augmentation, and not the row of the batch), or something below \
+             the frost line still moves",
+            rows.len()
+        ))
     }
 
     /// Rows of the batch that are kept, with their slots, and rows that are not.
@@ -294,6 +375,7 @@ impl PrefixCache {
             return Ok(());
         };
         let newly = old.depth..frozen;
+        (self.fetched, self.repeats_at) = (0, 0);
         for keys in old.latest_first().chunks(BLOCK) {
             let room = self
                 .entries
@@ -304,7 +386,7 @@ impl PrefixCache {
             }
             let slots: Vec<usize> = keys.iter().map(|(_, slot)| *slot).collect();
             let rows = old.features(on(device, old.store.read(&slots, device)?));
-            let moved = model.run(newly.clone(), rows);
+            let moved = self.run_twice_at_first(model, newly.clone(), rows)?;
             self.count_computed(newly.clone(), keys.len());
             let keys: Vec<InputKey> = keys.iter().map(|(key, _)| *key).collect();
             self.keep(&keys, frozen, moved, device)?;
@@ -315,7 +397,7 @@ impl PrefixCache {
         Ok(())
     }
 
-    fn count_computed(&mut self, layers: std::ops::Range<usize>, inputs: usize) {
+    fn count_computed(&mut self, layers: Range<usize>, inputs: usize) {
         for computed in &mut self.counted.computed[layers] {
             *computed += inputs as u64;
         }
@@ -335,11 +417,21 @@ impl PrefixCache {
         }
     }
 
-    fn switch_off(&mut self, why: String) {
+    pub(crate) fn switch_off(&mut self, why: String) {
         log::warn!("the outputs of frozen layers are no longer kept: {why}");
         self.entries = None;
         self.off = Some(why);
     }
+}
+
+/// Whether some row differs by more than rounding, f16's included.
+fn differ(now: Features, kept: Features) -> Result<bool, String> {
+    if now.shape() != kept.shape() {
+        return Ok(true);
+    }
+    let distance = distance_of(now.values(), kept.values());
+    let distance = distance.map_err(|error| error.to_string())?;
+    Ok(distance.is_more_than_rounding())
 }
 
 /// The rows with autodiff where the model has it.

@@ -21,6 +21,20 @@ pub(super) fn first_axis(batch: &dyn Any) -> Option<usize> {
     low.or_else(|| of::<5>(batch)).or_else(|| of::<6>(batch))
 }
 
+/// A batch or an output, where it is a tensor of floats.
+pub(super) fn float(name: &str, value: &dyn Any) -> Option<Activation> {
+    fn of<const D: usize>(name: &str, value: &dyn Any) -> Option<Activation> {
+        let tensor = value.downcast_ref::<Tensor<D>>()?;
+        Some(Activation::new(name, tensor.clone()))
+    }
+    let low = of::<1>(name, value).or_else(|| of::<2>(name, value));
+    let low = low
+        .or_else(|| of::<3>(name, value))
+        .or_else(|| of::<4>(name, value));
+    low.or_else(|| of::<5>(name, value))
+        .or_else(|| of::<6>(name, value))
+}
+
 /// What to do about samples that are this axis.
 pub(crate) fn swap_advice(axis: usize) -> String {
     format!(

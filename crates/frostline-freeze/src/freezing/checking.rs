@@ -63,13 +63,7 @@ impl<M: Module> FreezeTraining<M> {
         }
         self.settle_panes(model)?;
         let activations = self.probe.activations(model)?;
-        let fired: Vec<&str> = activations.names().collect();
-        if let Some(layer) = self.layers.names().find(|name| !fired.contains(name)) {
-            return Err(Error::TapMissing {
-                layer: layer.to_string(),
-                fired: fired.join(", "),
-            });
-        }
+        self.look_at_layers(model, &activations)?;
         self.comparing = comparing(&activations, self.watched.parts);
         let rows = activations.iter().map(|layer| layer.shape()[0]);
         self.info.probe = ProbeInfo {
@@ -156,6 +150,7 @@ impl<M: Module> FreezeTraining<M> {
             parts,
             mut warnings,
         } = self.compare(model, &activations, frozen, step)?;
+        warnings.append(&mut self.notices);
         let weight_change = self.weight_change(model);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());

@@ -64,6 +64,8 @@ impl<M: Module> FreezeTraining<M> {
         let due = self.due()?;
         self.loaded(model);
         let activations = self.look(model)?;
+        // The first check of the run has said it.
+        self.notices.clear();
         let device = activations.iter().next().map(|layer| layer.device());
         self.name_after_folder();
         let noted = |note: &Saved| Some(note.step);

@@ -88,8 +88,10 @@ impl<M: Module + TrainStep> Wrapped<M> {
     }
 
     /// After the optimizer has done its step.
-    fn stepped(self, model: M, optimizer: &mut ModuleOptimizer, rate: f64) -> Self {
+    fn stepped(self, mut model: M, optimizer: &mut ModuleOptimizer, rate: f64) -> Self {
         let step = self.step + 1;
+        let frozen = self.frozen;
+        lock(&self.shared.within).training.held(&mut model, frozen);
         let frozen = self.shared.observe(&model, step, rate);
         let mut stepped = Wrapped {
             model,

@@ -40,4 +40,8 @@ impl<P: FreezePolicy> FreezePolicy for DryRun<P> {
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
         self.0.wanted_steps(layers, length)
     }
+
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        self.0.doubts(layers, length)
+    }
 }

@@ -44,4 +44,27 @@ impl FreezePolicy for FreezeAt {
         steps.dedup();
         steps
     }
+
+    fn doubts(&self, layers: usize, _length: Length) -> Vec<String> {
+        let (given, below_last) = (self.at.len(), layers.saturating_sub(1));
+        let mut doubts = Vec::new();
+        if given > below_last {
+            doubts.push(format!(
+                "the policy has {given} shares of the training, but of {layers} layers only the lower {below_last} can \
+                 freeze, since the last always trains: the last {} do nothing",
+                given - below_last
+            ));
+        }
+        if !self.at.is_sorted() {
+            doubts.push(format!(
+                "a layer freezes no sooner than those below it, whatever its share: {}",
+                self.at
+                    .iter()
+                    .map(f64::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+        }
+        doubts
+    }
 }

@@ -76,4 +76,8 @@ impl<P: FreezePolicy> FreezePolicy for ThawOnLrDrop<P> {
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
         self.policy.wanted_steps(layers, length)
     }
+
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        self.policy.doubts(layers, length)
+    }
 }

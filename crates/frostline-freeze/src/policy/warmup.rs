@@ -68,4 +68,8 @@ impl<P: FreezePolicy> FreezePolicy for Warmup<P> {
         steps.dedup();
         steps
     }
+
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        self.policy.doubts(layers, length)
+    }
 }

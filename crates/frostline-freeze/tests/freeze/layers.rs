@@ -64,13 +64,16 @@ fn freezing_conv1_leaves_conv10_alone() {
 }
 
 #[test]
-fn a_dropout_field_freezes_with_the_layer_before_it() {
+fn a_dropout_field_freezes_when_all_layers_below_the_last_do() {
     let net = Tricky::new();
     let layers = Layers::of(&net).unwrap();
-    let net = freeze(net, &layers, 1);
-    let ones = Tensor::<2>::ones([50, 50], &Device::flex().autodiff());
-    let kept = net.dropout.forward(ones.clone()).inner().into_data();
-    assert_eq!(kept, ones.inner().into_data());
+    let kept = |count| {
+        let net = freeze(net.clone(), &layers, count);
+        let ones = Tensor::<2>::ones([50, 50], &Device::flex().autodiff());
+        let kept = net.dropout.forward(ones.clone()).inner().into_data();
+        kept == ones.inner().into_data()
+    };
+    assert_eq!([1, 3, 4].map(kept), [false, false, true]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Layers, policies and training with Freeze Training.
 
 mod cache;
+mod cache_doubts;
 mod change;
 mod converged;
 mod frozen;
 mod going_on;
+mod held;
 mod histories;
 mod layers;
 mod metrics;
@@ -13,6 +15,7 @@ mod policies;
 mod policies_by_name;
 mod policies_composed;
 mod policies_from_papers;
+mod real_models;
 mod simulated;
 mod steps;
 mod training;
