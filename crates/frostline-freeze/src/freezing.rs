@@ -229,9 +229,11 @@ impl<M: Module> FreezeTraining<M> {
         going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
-            None => (step.samples.or(going.samples_seen), false),
+            None => {
+                let counted = || going.count_samples(step.step, self.layers.names());
+                (step.samples.or_else(counted), false)
+            }
         };
-        going.count_samples(samples, step.step, self.layers.names());
         going.spending.step(samples, frozen, cached);
         if let Some(loss) = step.loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(step.step, format!("the loss is {loss}")));

@@ -174,23 +174,25 @@ impl Going {
         Ok(kept.and(shown)?)
     }
 
-    /// Where the loop doesn't tell the samples of a step, the taps of the next one are counted: they show how many there are.
+    /// The samples of a step of which the loop doesn't tell them. The taps of the second such step are counted, which shows
+    /// how many there are; that step then stands for the first too.
     pub(super) fn count_samples<'a>(
         &mut self,
-        known: Option<usize>,
         step: usize,
         taps: impl Iterator<Item = &'a str>,
-    ) {
-        match (known, self.counting_since) {
-            (Some(_), _) => {}
+    ) -> Option<usize> {
+        match (self.samples_seen, self.counting_since) {
+            (Some(seen), _) => Some(seen),
             (None, None) => {
                 notice();
                 self.counting_since = Some(step);
+                None
             }
-            (None, Some(since)) if step > since => {
-                self.samples_seen = noticed(taps).map(|samples| samples.div_ceil(step - since));
+            (None, Some(since)) => {
+                let samples = noticed(taps)?;
+                self.samples_seen = Some(samples.div_ceil(step - since));
+                self.samples_seen.map(|seen| 2 * seen)
             }
-            (None, Some(_)) => {}
         }
     }
 

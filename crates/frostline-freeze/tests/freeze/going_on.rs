@@ -9,7 +9,7 @@ use frostline_freeze::{
 };
 
 use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, run, samples, train_step};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// Trains up to a step; gives the net and its optimizer.
 fn train_to(
