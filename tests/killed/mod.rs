@@ -41,7 +41,7 @@ pub(crate) struct Variant {
 /// Every policy with state of its own, both orders of saving and noting, with a budget and on a schedule.
 pub(crate) const VARIANTS: [Variant; 8] = [
     Variant {
-        policy: "converged(0.3, 2)",
+        policy: "converged(0.9, 0.1, svcca, own)",
         budget: None,
         noted_first: true,
         save_every: 7,
@@ -69,7 +69,7 @@ pub(crate) const VARIANTS: [Variant; 8] = [
         report_every: 1,
     },
     Variant {
-        policy: "thaw_on_lr_drop(5, converged(0.5, 1))",
+        policy: "thaw_on_lr_drop(5, converged(0.9, 0.05))",
         budget: None,
         noted_first: true,
         save_every: 1,
@@ -90,7 +90,7 @@ pub(crate) const VARIANTS: [Variant; 8] = [
         report_every: 2,
     },
     Variant {
-        policy: "warmup(0.35, converged(0.3, 2))",
+        policy: "warmup(0.35, converged(0.9, 0.1))",
         budget: Some(0.2),
         noted_first: true,
         save_every: 3,

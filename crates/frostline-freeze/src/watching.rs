@@ -72,6 +72,7 @@ impl Mean {
     fn add(&mut self, value: Option<f64>) {
         if let Some(value) = value
             && (self.sum + value).is_finite()
+            && (self.squares + value * value).is_finite()
         {
             self.sum += value;
             self.squares += value * value;

@@ -64,6 +64,7 @@ impl Check {
             for (field, values) in [
                 ("gradients", &self.gradients),
                 ("weight_change", &self.weight_change),
+                ("learning_rates", &self.learning_rates),
             ] {
                 length_or_none(field, values.len(), layers)?;
                 values
@@ -83,6 +84,21 @@ impl Check {
                 count("chance.samples", by.samples)?;
                 count("chance.directions", by.directions)?;
             }
+            for (field, values) in [
+                ("likeness", &self.likeness),
+                ("from_start", &self.from_start),
+            ] {
+                length_or_none(field, values.len(), layers)?;
+                let mut values = values.iter().flatten();
+                values.try_for_each(|value| finite(field, *value))?;
+            }
+            length_or_none("parts", self.parts.len(), layers)?;
+            for parts in self.parts.iter().flatten() {
+                finite("parts.own", parts.own)?;
+                finite("parts.inherited", parts.inherited)?;
+            }
+            finite("first_loss", self.first_loss.unwrap_or(0.0))?;
+            amount("loss_error", self.loss_error.unwrap_or(0.0))?;
             frozen("frozen", self.frozen, layers)?;
             frozen("decided", self.decided, layers)?;
             count("step", self.step)?;
@@ -335,6 +351,14 @@ mod tests {
             ("training_seconds", said(|c| c.training_seconds = -1.0)),
             ("measuring_seconds", said(|c| c.measuring_seconds = 1e200)),
             ("epoch", said(|c| c.epoch = f64::INFINITY)),
+            ("likeness", said(|c| c.likeness = vec![None; 3])),
+            ("from_start", said(|c| c.from_start = vec![None])),
+            ("parts", said(|c| c.parts = vec![None])),
+            ("loss_error", said(|c| c.loss_error = Some(-1.0))),
+            (
+                "learning_rates",
+                said(|c| c.learning_rates = vec![Some(0.1)]),
+            ),
             ("accuracy", said(|c| c.accuracy = Some(75.0))),
             (
                 "ledger.layers",

@@ -78,7 +78,7 @@ impl<M: Module> FreezeTraining<M> {
             }));
         }
         saved.belongs_to(path, run.checks())?;
-        let (gradients, weights) = saved.state(path, &self.layers, model)?;
+        let state = saved.state(path, &self.layers, model)?;
         for check in run.checks() {
             self.history.push(check.clone());
         }
@@ -103,7 +103,9 @@ impl<M: Module> FreezeTraining<M> {
         let going = self.going.as_mut().expect("made above");
         (going.events, going.metrics, going.previous) = (events, metrics, previous);
         going.first = first;
-        (going.gradients, going.weights) = (gradients, weights);
+        (going.gradients, going.weights) = (state.gradients, state.weights);
+        self.before = state.before;
+        let going = self.going.as_mut().expect("made above");
         (going.trained_before, going.last_step) = (last.training_seconds, saved.step);
         match saved.decides {
             Some(decides) => {

@@ -1,8 +1,9 @@
 //! What is noted of a run when its model is saved: everything by which it decides.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use frostline_activations::{Check, Error as FolderError, Ledger, RunFolder, StateFile};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,16 @@ pub(super) struct Decides {
     pub(super) gradients: Option<StateFile>,
     /// The weights at the last check, where they are watched.
     pub(super) weights: Option<StateFile>,
+    /// The model at the last check, where changes are split into the layers' own and what they inherit.
+    #[serde(default)]
+    pub(super) before: Option<StateFile>,
+}
+
+/// What is read from the files beside a note.
+pub(super) struct State<M> {
+    pub(super) gradients: GradientSums,
+    pub(super) weights: Option<Weights>,
+    pub(super) before: Option<M>,
 }
 
 impl<M: Module> FreezeTraining<M> {
@@ -111,7 +122,15 @@ impl<M: Module> FreezeTraining<M> {
             Some(weights) => Some(named(&self.layers, |id| weights.of_param(id))?),
             None => None,
         };
-        let (gradients, weights) = (keep(gradients)?, keep(weights)?);
+        let before = match &self.before {
+            Some(before) => {
+                let floats = Floats::of(before).0;
+                let flat = |id| floats.get(&id).cloned();
+                Some(named(&self.layers.of_loaded(before), flat)?)
+            }
+            None => None,
+        };
+        let (gradients, weights, before) = (keep(gradients)?, keep(weights)?, keep(before)?);
         folder.note_saved(&Saved {
             model: fingerprint(model)?,
             step,
@@ -132,9 +151,10 @@ impl<M: Module> FreezeTraining<M> {
                 samples_seen: going.samples_seen,
                 gradients: gradients.clone(),
                 weights: weights.clone(),
+                before: before.clone(),
             }),
         })?;
-        if gradients.is_some() || weights.is_some() {
+        if gradients.or(weights).or(before).is_some() {
             forget_old_states(folder)?;
         }
         Ok(())
@@ -172,15 +192,19 @@ impl Saved {
         }
     }
 
-    /// The sums of gradients and the weights that were kept with it, for the parameters of this model.
+    /// What was kept in files with it, for the parameters of this model.
     pub(super) fn state<M: Module>(
         &self,
         path: &Path,
         layers: &Layers,
         model: &M,
-    ) -> Result<(GradientSums, Option<Weights>), Error> {
+    ) -> Result<State<M>, Error> {
         let Some(decides) = &self.decides else {
-            return Ok((GradientSums::default(), None));
+            return Ok(State {
+                gradients: GradientSums::default(),
+                weights: None,
+                before: None,
+            });
         };
         let read = |file: &Option<StateFile>| match file {
             Some(file) => {
@@ -191,10 +215,15 @@ impl Saved {
         };
         let gradients = read(&decides.gradients)?.unwrap_or_default();
         let weights = read(&decides.weights)?;
-        Ok((
-            gradients.into_iter().collect(),
-            weights.map(Weights::from_iter),
-        ))
+        let before = read(&decides.before)?;
+        Ok(State {
+            gradients: gradients.into_iter().collect(),
+            weights: weights.map(Weights::from_iter),
+            before: before.map(|floats| {
+                let mut floats = Floats(floats.into_iter().collect());
+                model.valid().map(&mut floats)
+            }),
+        })
     }
 
     /// What no note says of a run of so many layers, with the field's name.
@@ -256,6 +285,41 @@ fn named(
     read.collect()
 }
 
+/// The floats of a model, parameters and running statistics, each as a vector.
+#[derive(Default)]
+struct Floats(HashMap<ParamId, Tensor<1>>);
+
+impl Floats {
+    fn of<M: Module>(model: &M) -> Self {
+        let mut floats = Floats::default();
+        model.visit(&mut floats);
+        floats
+    }
+}
+
+impl ModuleVisitor for Floats {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.insert(param.id, param.val().reshape([-1]));
+    }
+}
+
+/// Puts the floats into a model.
+impl ModuleMapper for Floats {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.remove(&param.id) {
+            Some(values) => param.map(|tensor| {
+                let dims = tensor.dims();
+                // What was damaged has another hash, so another model than the one that was noted.
+                match values.dims()[0] == dims.iter().product::<usize>() {
+                    true => values.reshape(dims),
+                    false => tensor,
+                }
+            }),
+            None => param,
+        }
+    }
+}
+
 /// The tensors by the ids that the parameters of these paths have in a model, on their devices.
 fn by_id<M: Module>(
     tensors: Vec<(String, TensorData)>,
@@ -294,12 +358,13 @@ fn forget_old_states(folder: &RunFolder) -> Result<(), Error> {
     struct States {
         gradients: Option<StateFile>,
         weights: Option<StateFile>,
+        before: Option<StateFile>,
     }
     let notes = RunFolder::saved::<Files>(folder.path())?;
     let latest = notes.into_iter().rev().filter_map(|note| note.decides);
     let needed: Vec<StateFile> = latest
         .take(KEPT_STATES)
-        .flat_map(|states| [states.gradients, states.weights])
+        .flat_map(|states| [states.gradients, states.weights, states.before])
         .flatten()
         .collect();
     Ok(folder.keep_only_states(&needed)?)
