@@ -38,6 +38,8 @@ pub(crate) use going::Test;
 use going::Going;
 use panes_probe::Panes;
 pub use resumed::Resumed;
+#[cfg(feature = "train")]
+pub(crate) use running::ProbeForward;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
