@@ -26,8 +26,8 @@ impl<M: Module> FreezeTraining<M> {
 
 impl<M: Module + Layered> FreezeTraining<M> {
     /// Compares once, layer by layer, what `run` makes of the probe's first batch with what the probe's forward does. A
-    /// difference switches the cache off and waits for the next step as an error.
-    pub(super) fn compare_run(&mut self, model: &M) {
+    /// difference switches the cache off and waits for the next step as an error. `shape` is that of one input of `run`.
+    pub(super) fn compare_run(&mut self, model: &M, shape: impl FnOnce() -> Vec<usize>) {
         if self.cache.is_none() || std::mem::replace(&mut self.compared_run, true) {
             return;
         }
@@ -35,8 +35,8 @@ impl<M: Module + Layered> FreezeTraining<M> {
             going.clock.trained();
         }
         let compared = match self.probe_forward(model) {
-            Ok(Some(forward)) => forward.compare(model),
-            Ok(None) => Ok(()),
+            Ok(Some(forward)) if forward.begins_with(&shape()) => forward.compare(model),
+            Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
         if let Some(going) = &mut self.going {
@@ -60,6 +60,12 @@ pub(crate) struct ProbeForward {
 }
 
 impl ProbeForward {
+    /// Whether the probe's inputs have this shape each. Where its forward takes others than `run`, there is nothing to
+    /// compare.
+    pub(crate) fn begins_with(&self, shape: &[usize]) -> bool {
+        self.input.shape()[1..] == *shape
+    }
+
     /// Runs each layer on what the one below it gives.
     ///
     /// # Errors

@@ -34,7 +34,9 @@ pub fn forward_above_frozen<M: Module + Layered, const D: usize>(
     keys: &[InputKey],
     inputs: impl Fn(&[usize]) -> Tensor<D>,
 ) -> Features {
-    compare_first(model);
+    if !keys.is_empty() {
+        compare_first(model, || inputs(&[0]).dims()[1..].to_vec());
+    }
     let serving = SERVING.with_borrow(Clone::clone);
     let prefix = serving.as_ref().and_then(|serving| {
         let epoch = keys.len() * serving.steps_an_epoch;
@@ -57,8 +59,9 @@ pub fn forward_above_frozen<M: Module + Layered, const D: usize>(
 }
 
 /// Compares the network's `run` with the probe's forward in the first step of a training.
-fn compare_first<M: Module + Layered>(model: &M) {
+fn compare_first<M: Module + Layered>(model: &M, shape: impl FnOnce() -> Vec<usize>) {
     let forward = SERVING.with_borrow_mut(|serving| serving.as_mut()?.forward.take());
+    let forward = forward.filter(|forward| forward.begins_with(&shape()));
     let Some(Err(error)) = forward.map(|forward| forward.compare_part(model)) else {
         return;
     };
