@@ -103,7 +103,8 @@ pub enum Error {
     /// `Layered::run` makes something else of the probe's inputs than the probe's forward does.
     #[error(
         "`Layered::run` and the forward of the probe differ at layer `{layer}`: {how}. With outputs kept by a cache the \
-         network would train on what `run` makes; let the forward call `run`, or mend `run`"
+         network would train on what `run` makes; let the forward call `run`, or mend `run`. Inputs that the probe's forward \
+         prepares before it calls `run` have to be prepared before they come to the probe"
     )]
     RunDiffers {
         /// The first layer at which they differ, from the input up.

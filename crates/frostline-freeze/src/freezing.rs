@@ -38,6 +38,8 @@ pub(crate) use going::Test;
 use going::Going;
 use panes_probe::Panes;
 pub use resumed::Resumed;
+#[cfg(feature = "train")]
+pub(crate) use running::ProbeForward;
 use settings::Budget;
 
 /// Freeze Training in a hand-written loop: call [`start`](Self::start) before the first step and
@@ -326,8 +328,8 @@ impl<M: Module> FreezeTraining<M> {
     /// The forward of a training step, with the frozen layers' outputs taken from the cache where they are
     /// kept ([`caching`](Self::caching)).
     ///
-    /// Its first call runs the probe's first batch by [`Layered::run`], where that is a tensor of floats: where it makes
-    /// something else of it than the probe's forward does, the next [`after_step`](Self::after_step) gives
+    /// Its first call runs the probe's first batch by [`Layered::run`], where that is a tensor of floats, shaped as the inputs
+    /// here: where it makes something else of it than the probe's forward does, the next [`after_step`](Self::after_step) gives
     /// [`Error::RunDiffers`].
     ///
     /// `keys` say which input each row of the batch is; `inputs` gives the rows with these indices and is
@@ -341,7 +343,9 @@ impl<M: Module> FreezeTraining<M> {
     where
         M: Layered,
     {
-        self.compare_run(model);
+        if !keys.is_empty() {
+            self.compare_run(model, || inputs(&[0]).dims()[1..].to_vec());
+        }
         let epoch = keys.len() * self.history.length().steps_per_epoch;
         let frozen = self.frozen();
         let prefix = self

@@ -202,8 +202,12 @@ impl<M: Module + TrainStep> Shared<M> {
         if std::mem::replace(&mut within.started, true) || within.failed.is_some() {
             return;
         }
-        if let Err(error) = within.training.start(&self.at_home(model)) {
-            within.fail(error);
+        let model = self.at_home(model);
+        let started = within.training.start(&model);
+        let forward = started.and_then(|()| within.training.probe_forward(&model));
+        match forward {
+            Ok(forward) => self.served.expect(forward),
+            Err(error) => within.fail(error),
         }
         lock(&self.shown).update(&within.training);
     }
@@ -231,6 +235,9 @@ impl<M: Module + TrainStep> Shared<M> {
     /// Observes a step, unless another replica has done so, and gives how many layers are frozen after it.
     fn observe(&self, model: &M, step: usize, rate: f64) -> usize {
         let mut within = lock(&self.within);
+        if let Some(problem) = self.served.take_problem() {
+            within.fail(problem);
+        }
         if step > within.observed && within.failed.is_none() {
             within.observed = step;
             self.served.tell(&mut within.training);

@@ -25,8 +25,13 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The layers are the model's fields from the input up, or what a [`Layers::builder`] makes of them: blocks further down,
+//! groups of fields, parameters that never freeze. They stand in the order in which they run, each with a tap of its name
+//! behind it; where that isn't so, training doesn't start and the error says what to change.
+//!
 //! Frozen means: no gradients, so no momentum and no weight decay either; batch norm uses its running
-//! statistics and leaves them alone; dropout is off.
+//! statistics and leaves them alone; dropout is off. It holds whatever becomes of the model between two steps, and a
+//! thaw undoes what the freeze did, no more.
 //!
 //! This crate decides; it does no linear algebra and doesn't own the training loop.
 

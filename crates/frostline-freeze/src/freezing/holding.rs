@@ -14,9 +14,16 @@ impl<M: Module> FreezeTraining<M> {
     /// Layers are found by the paths of their parameters. Outputs that a cache has kept are forgotten if the model is
     /// another one.
     pub fn hold(&mut self, model: &mut M) {
-        let frozen = self.frozen();
+        self.hold_at(model, self.frozen());
+    }
+
+    pub(crate) fn hold_at(&mut self, model: &mut M, frozen: usize) {
         let _before = self.seen_frozen(model, frozen);
         *model = freeze_again(model.clone(), &self.layers, frozen);
+        if let Some(cache) = &self.cache {
+            // It may have other weights, by the same ids.
+            lock(cache).clear();
+        }
     }
 
     /// Looks whether the lowest layers stand still, without reading from a device, and freezes them again where they

@@ -5,14 +5,17 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::outputs::Sums;
-use crate::freezing::{Test, lock};
-use crate::{Features, FreezeTraining, InputKey, Layered, PrefixCache};
+use crate::freezing::{ProbeForward, Test, lock};
+use crate::{Error, Features, FreezeTraining, InputKey, Layered, PrefixCache};
 
 /// The forward of a training step that enters above the frozen layers, their outputs taken from the cache, when a
 /// [`Wrapped`](crate::Wrapped) model runs the step; the plain forward anywhere else.
 ///
 /// `keys` say which input each row of the batch is; `inputs` gives the rows with these indices and is asked
 /// only for those that are needed.
+///
+/// The first step compares the network's `run` with the probe's forward, as [`FreezeTraining::forward`] does; where they differ
+/// above the first layer, the trainer is stopped with [`Error::RunDiffers`](crate::Error::RunDiffers).
 ///
 /// ```no_run
 /// # use burn::{module::Module, nn::loss::CrossEntropyLoss, tensor::{Int, Tensor}};
@@ -31,6 +34,9 @@ pub fn forward_above_frozen<M: Module + Layered, const D: usize>(
     keys: &[InputKey],
     inputs: impl Fn(&[usize]) -> Tensor<D>,
 ) -> Features {
+    if !keys.is_empty() {
+        compare_first(model, || inputs(&[0]).dims()[1..].to_vec());
+    }
     let serving = SERVING.with_borrow(Clone::clone);
     let prefix = serving.as_ref().and_then(|serving| {
         let epoch = keys.len() * serving.steps_an_epoch;
@@ -52,6 +58,20 @@ pub fn forward_above_frozen<M: Module + Layered, const D: usize>(
     }
 }
 
+/// Compares the network's `run` with the probe's forward in the first step of a training.
+fn compare_first<M: Module + Layered>(model: &M, shape: impl FnOnce() -> Vec<usize>) {
+    let forward = SERVING.with_borrow_mut(|serving| serving.as_mut()?.forward.take());
+    let forward = forward.filter(|forward| forward.begins_with(&shape()));
+    let Some(Err(error)) = forward.map(|forward| forward.compare_part(model)) else {
+        return;
+    };
+    SERVING.with_borrow_mut(|serving| {
+        if let Some(serving) = serving {
+            serving.problem = Some(Arc::new(error));
+        }
+    });
+}
+
 thread_local! {
     static SERVING: RefCell<Option<Serving>> = const { RefCell::new(None) };
 }
@@ -65,12 +85,17 @@ struct Serving {
     /// Inputs of this step so far, and whether they came from the cache.
     inputs: usize,
     cached: bool,
+    /// In the first step, what the network's `run` is compared with, and what came of it.
+    forward: Option<Arc<ProbeForward>>,
+    problem: Option<Arc<Error>>,
 }
 
 /// What the steps of all replicas were served.
 pub(super) struct Served {
     cache: Option<Arc<Mutex<PrefixCache>>>,
     steps_an_epoch: usize,
+    /// What the first step compares the network's `run` with.
+    forward: Mutex<Option<ProbeForward>>,
     since: Mutex<Since>,
 }
 
@@ -83,6 +108,7 @@ struct Since {
     accuracies: (f64, usize),
     /// What a test has found so far.
     test: Option<Sums>,
+    problem: Option<Error>,
 }
 
 impl Served {
@@ -90,8 +116,19 @@ impl Served {
         Served {
             cache: training.cache(),
             steps_an_epoch: training.history().length().steps_per_epoch,
+            forward: Mutex::default(),
             since: Mutex::default(),
         }
+    }
+
+    /// Lets the first step compare the network's `run` with the probe's forward.
+    pub(super) fn expect(&self, forward: Option<ProbeForward>) {
+        *lock(&self.forward) = forward;
+    }
+
+    /// What was wrong in a step since the last call.
+    pub(super) fn take_problem(&self) -> Option<Error> {
+        lock(&self.since).problem.take()
     }
 
     /// Runs a step that may take its frozen prefix from the cache.
@@ -102,6 +139,8 @@ impl Served {
             steps_an_epoch: self.steps_an_epoch,
             inputs: 0,
             cached: false,
+            forward: lock(&self.forward).take().map(Arc::new),
+            problem: None,
         }));
         // A step that panics leaves nothing behind that the next one wouldn't set anew.
         step()
@@ -110,8 +149,15 @@ impl Served {
     /// A step has ended on this thread; `samples` were in its batch if it didn't say itself.
     pub(super) fn stepped(&self, samples: Option<usize>) {
         let serving = SERVING.take();
-        let (inputs, cached) = serving.map_or((0, false), |s| (s.inputs, s.cached));
         let mut since = lock(&self.since);
+        let (inputs, cached) = match serving {
+            Some(serving) => {
+                let problem = serving.problem.and_then(Arc::into_inner);
+                since.problem = since.problem.take().or(problem);
+                (serving.inputs, serving.cached)
+            }
+            None => (0, false),
+        };
         since.inputs += match inputs {
             0 => samples.unwrap_or(0),
             inputs => inputs,

@@ -247,17 +247,25 @@ impl<M: Module + TrainStep> Module for Wrapped<M> {
     }
 
     fn try_load_record(self, record: ModuleRecord) -> Result<Self, RecordError> {
-        let Wrapped { model, shared, .. } = self;
+        let Wrapped {
+            model,
+            shared,
+            step,
+            frozen,
+        } = self;
         let model = model.try_load_record(record)?;
         let mut within = lock(&shared.within);
         let mut loaded = Wrapped {
-            step: 0,
-            frozen: 0,
+            step,
+            frozen,
             shared: shared.clone(),
             model,
         };
         within.training.loaded(&loaded.model);
         if within.started {
+            // In mid-training: what is frozen stays so.
+            within.training.hold_at(&mut loaded.model, frozen);
+            drop(within);
             return Ok(loaded);
         }
         match within.training.resume(&mut loaded.model) {

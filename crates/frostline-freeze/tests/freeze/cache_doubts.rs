@@ -277,6 +277,25 @@ fn a_run_unlike_the_forward_is_an_error_that_names_the_layer() {
     );
 }
 
+#[test]
+fn a_probe_whose_inputs_are_not_those_of_run_is_not_compared_with_it() {
+    let net = Stack::new();
+    // The forward takes pictures, and `run` rows.
+    let pictures = data(60, 3).reshape([60, 2, INPUTS / 2]);
+    let forward = |net: &Stack, x: Tensor<3>| net.forward(x.reshape([60, INPUTS]));
+    let probe = Probe::new(vec![pictures], forward);
+    let policy = FreezeAt { at: vec![0.1] };
+    let mut freezing = FreezeTraining::new(net.layers(), probe, policy, Length::epochs(5, 2))
+        .caching(PrefixCache::in_memory(1 << 20));
+    freezing.start(&net).unwrap();
+    let (mut net, data) = (net, data(20, 0));
+    let output = freezing.forward(&net, &keys(0..20), |asked| rows(&data, asked));
+    assert_eq!(output.shape(), [20, 3]);
+    freezing.after_step(&mut net, 1).unwrap();
+    // Nor is an empty batch asked for a row.
+    freezing.forward(&net, &[], |asked| rows(&data, asked));
+}
+
 /// The exempt shift below all layers.
 #[derive(Module, Debug)]
 struct Shifted {

@@ -3,6 +3,7 @@
 #![cfg(feature = "train")]
 
 mod kill;
+mod layers;
 mod net;
 mod replicas;
 mod trainer;

@@ -102,12 +102,16 @@ impl Layered for Net {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) x: Tensor<2>,
-    labels: Tensor<1, Int>,
-    keys: Vec<InputKey>,
+    pub(crate) labels: Tensor<1, Int>,
+    pub(crate) keys: Vec<InputKey>,
 }
 
 impl Net {
-    fn classify(&self, logits: Tensor<2>, labels: Tensor<1, Int>) -> ClassificationOutput {
+    pub(crate) fn classify(
+        &self,
+        logits: Tensor<2>,
+        labels: Tensor<1, Int>,
+    ) -> ClassificationOutput {
         let loss = CrossEntropyLossConfig::new().init(&logits.device());
         ClassificationOutput::new(loss.forward(logits.clone(), labels.clone()), logits, labels)
     }

@@ -128,9 +128,10 @@ impl Net for PaperNet {
         let rows = [
             "c1", "c2", "bn1", "c3", "c4", "c5", "bn2", "fc1", "bn3", "fc2", "bn4",
         ];
-        let rows = rows.each_ref().map(|row| (*row, std::slice::from_ref(row)));
-        let logits: (&str, &[&str]) = ("logits", &["out"]);
-        Layers::named(self, &[rows.as_slice(), &[logits]].concat())
+        Layers::builder()
+            .layers(rows.map(|row| (row, [row])))
+            .layer("logits", ["out"])
+            .build(self)
     }
 
     fn forward_flops(&self) -> Vec<f64> {
