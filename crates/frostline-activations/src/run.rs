@@ -188,6 +188,11 @@ pub struct Check {
     /// similarity, and where the layer is frozen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Option<OwnAndInherited>>,
+    /// What the updates of each layer gained since the previous check, to first order: `Σ -g · (w' - w)` over some of the steps,
+    /// g the gradient of a step and w, w' the parameters before and after it. Empty when that was not watched, none where no
+    /// gradient was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gains: Vec<Option<f64>>,
     /// `‖Σ g‖₁` of each layer: the gradients of all steps since the previous check, summed, then their
     /// absolute values. Empty when they were not watched, none where no gradient was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

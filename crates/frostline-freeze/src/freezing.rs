@@ -27,6 +27,7 @@ use frostline_tensorboard::EventFile;
 
 use crate::clock::{Clock, wall_seconds};
 use crate::frozen::change;
+use crate::gains::Gains;
 use crate::spending::Spending;
 use crate::watching::{GradientSums, Told, layer_rates};
 use crate::{
@@ -228,6 +229,7 @@ impl<M: Module> FreezeTraining<M> {
             expect_share(step.step, what, share)?;
         }
         going.last_step = step.step;
+        going.gains.after(model, &self.layers);
         going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
@@ -311,8 +313,15 @@ impl<M: Module> FreezeTraining<M> {
     /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
     /// [watches](FreezePolicy::watches) gradients needs them.
     pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
-        if let (true, Some(going)) = (self.watched.gradients, &mut self.going) {
+        let length = self.history.length();
+        let Some(going) = &mut self.going else {
+            return;
+        };
+        if self.watched.gradients {
             going.gradients.add(model, gradients);
+        }
+        if self.watched.gains && Gains::looks_at(going.last_step + 1, length) {
+            going.gains.before(model, gradients);
         }
     }
 
@@ -510,6 +519,7 @@ impl<M: Module> FreezeTraining<M> {
             clock,
             told,
             gradients: GradientSums::default(),
+            gains: Gains::default(),
             weights: None,
             previous: vec![None; self.layers.len()],
             first: Vec::new(),

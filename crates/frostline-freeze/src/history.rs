@@ -159,6 +159,7 @@ impl History {
                 seen.chance.fill(None);
                 seen.likeness.fill(None);
                 seen.parts.fill(None);
+                seen.gains.fill(None);
                 seen.gradients.fill(None);
                 seen.weight_change.fill(None);
             }
@@ -191,6 +192,66 @@ impl History {
         let fallen = first - latest.loss?;
         let error = latest.loss_error.unwrap_or(0.0);
         Some(fallen >= share * first.abs() && fallen > 3.0 * error)
+    }
+
+    /// A layer's share of what the updates of all layers that train gained, at the last two checks up to this one; none where
+    /// that is not known, or where they gained nothing.
+    ///
+    /// # Formula
+    ///
+    /// `max(G_l, 0) / Σ_i max(G_i, 0)`, `G` the sum of [`Check::gains`](crate::Check::gains) at both and the sum over layers that are not
+    /// frozen.
+    pub fn gain_share(&self, layer: usize, check: usize) -> Option<f64> {
+        let last_two =
+            &self.checks[check.saturating_sub(1)..=check.min(self.checks.len().checked_sub(1)?)];
+        let first = if check > 0 {
+            self.checks[check - 1].frozen
+        } else {
+            0
+        };
+        let gain = |layer: usize| {
+            let gains = last_two.iter().filter_map(|check| *check.gains.get(layer)?);
+            gains.reduce(|a, b| a + b).map(|gain| gain.max(0.0))
+        };
+        let all: f64 = (first..self.layers.len()).filter_map(gain).sum();
+        let share = gain(layer)? / all;
+        share.is_finite().then_some(share)
+    }
+
+    /// By which share of itself the training loss is still to fall after this check, if it goes on falling as in the last fifth of the
+    /// training. None where the loss was not told for so long.
+    ///
+    /// # Formula
+    ///
+    /// `max(l_j - l_i + 2 e, 0) / (t_i - t_j) · (1 - t) / max(|l_i|, 0.01 |l_0|)`: `l_i` the mean loss up to this check, `l_j` that up to the latest
+    /// check whose middle `t_j` lies a fifth of the training before the middle `t_i`, `e` the standard error of their difference, `l_0` the first
+    /// loss ([`Check::first_loss`](crate::Check::first_loss)) and t the share of the training that is done. Losses fall slower and slower, so it
+    /// is rather too much; a rate that falls to zero can make them fall faster in the end.
+    pub fn loss_to_come(&self, check: usize) -> Option<f64> {
+        /// Over this share of the training the fall is taken.
+        const FIFTH: f64 = 0.2;
+        let steps = self.length.steps as f64;
+        let middle = |check: usize| {
+            let before = check
+                .checked_sub(1)
+                .map_or(0, |before| self.checks[before].step);
+            (before + self.checks[check].step) as f64 / 2.0 / steps
+        };
+        let now = self.checks.get(check)?;
+        let loss = now.loss?;
+        let far = |earlier: &usize| {
+            middle(check) - middle(*earlier) >= FIFTH - ROUNDING
+                && self.checks[*earlier].loss.is_some()
+        };
+        let earlier = (1..check).rev().find(far)?;
+        let before = &self.checks[earlier];
+        let errors = [now.loss_error, before.loss_error].map(|error| error.unwrap_or(0.0));
+        let fallen = before.loss? - loss + 2.0 * errors[0].hypot(errors[1]);
+        let pace = fallen.max(0.0) / (middle(check) - middle(earlier));
+        let first = self.checks.iter().find_map(|check| check.first_loss);
+        let size = loss.abs().max(0.01 * first.unwrap_or(0.0).abs());
+        let to_come = pace * (1.0 - self.length.progress(now.step)) / size;
+        to_come.is_finite().then_some(to_come)
     }
 
     /// The largest mean learning rate of a layer between two checks.

@@ -41,6 +41,7 @@ mod clock;
 mod error;
 mod freezing;
 mod frozen;
+mod gains;
 mod history;
 mod layered;
 mod layers;
@@ -66,8 +67,8 @@ pub use layers::{Layers, LayersBuilder};
 pub use learner::{FreezeMetric, FreezeMetrics, Handle, Numbered, Wrapped, forward_above_frozen};
 pub use optimizer_state::forget_state;
 pub use policy::{
-    AtMost, Converged, Cubic, DryRun, FreezeAt, FreezePolicy, Geometric, GradNorm, Linear, Never,
-    PolicyConfig, Replay, ThawOnLrDrop, Warmup, Watched, WeightDelta,
+    AtMost, Converged, CostsAtMost, Cubic, DryRun, FreezeAt, FreezePolicy, Geometric, GradNorm,
+    Linear, Never, PolicyConfig, Replay, ThawOnLrDrop, Warmup, Watched, WeightDelta,
 };
 pub use prefix_cache::{Counted, InputKey, PrefixCache};
 pub use simulate::{CostShares, Simulated, simulate};

@@ -1,6 +1,7 @@
 mod at_most;
 mod config;
 mod converged;
+mod costs_at_most;
 mod cubic;
 mod dry_run;
 mod freeze_at;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use at_most::AtMost;
 pub use config::PolicyConfig;
 pub use converged::Converged;
+pub use costs_at_most::CostsAtMost;
 pub use cubic::Cubic;
 pub use dry_run::DryRun;
 pub use freeze_at::FreezeAt;
@@ -109,6 +111,10 @@ pub struct Watched {
     pub gradients: bool,
     /// How far each layer's weights moved: [`Check::weight_change`](crate::Check::weight_change).
     pub weights: bool,
+    /// What the updates of each layer gain: [`Check::gains`](crate::Check::gains). The loop has to tell the gradients:
+    /// [`FreezeTraining::gradients`](crate::FreezeTraining::gradients).
+    #[serde(default)]
+    pub gains: bool,
     /// How much of each layer's change is its own: [`Check::parts`](crate::Check::parts). That takes the weights of the check
     /// before and evaluates the probe three times at a check in place of once.
     #[serde(default)]
@@ -121,6 +127,7 @@ impl Watched {
         Watched {
             gradients: self.gradients || other.gradients,
             weights: self.weights || other.weights,
+            gains: self.gains || other.gains,
             parts: self.parts || other.parts,
         }
     }

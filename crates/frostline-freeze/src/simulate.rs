@@ -105,6 +105,10 @@ fn expect_watched(policy: &dyn FreezePolicy, recorded: &History) -> Result<(), E
         "the gradients of its layers"
     } else if watched.weights && !known(|check| &check.weight_change) {
         "how far the weights of its layers moved"
+    } else if watched.gains && !known(|check| &check.gains) {
+        "what the updates of its layers gained"
+    } else if watched.parts && recorded.checks().iter().all(|check| check.parts.is_empty()) {
+        "which part of its layers' changes was their own"
     } else {
         return Ok(());
     };

@@ -8,6 +8,7 @@ use frostline_tensorboard::EventFile;
 
 use super::lock;
 use crate::clock::{Clock, wall_seconds};
+use crate::gains::Gains;
 use crate::spending::Spending;
 use crate::watching::{GradientSums, Told, Weights};
 use crate::{Error, PrefixCache, Step};
@@ -32,6 +33,7 @@ pub(super) struct Going {
     pub(super) clock: Clock,
     pub(super) told: Told,
     pub(super) gradients: GradientSums,
+    pub(super) gains: Gains,
     pub(super) weights: Option<Weights>,
     /// Each layer at the previous check; none for a frozen layer.
     pub(super) previous: Vec<Option<Snapshot>>,

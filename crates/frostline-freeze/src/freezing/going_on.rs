@@ -9,6 +9,7 @@ use super::fingerprint::fingerprint;
 use super::noted::{Decides, Saved, Spent};
 use super::{FreezeTraining, Resumed};
 use crate::clock::Clock;
+use crate::gains::Gains;
 use crate::watching::Weights;
 use crate::{Error, History, freeze};
 
@@ -114,6 +115,7 @@ impl<M: Module> FreezeTraining<M> {
                 going.tested = decides.tested;
                 going.cache_off_told = decides.cache_off_told;
                 going.samples_seen = decides.samples_seen;
+                going.gains = Gains::resume(decides.gains);
                 going.spending.offer(decides.offered);
                 self.thawed = decides.thawed.map(|(from, to)| from..to);
             }

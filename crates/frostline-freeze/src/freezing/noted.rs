@@ -61,6 +61,9 @@ pub(super) struct Decides {
     pub(super) thawed: Option<(usize, usize)>,
     /// The notice that the cache has switched itself off was written.
     pub(super) cache_off_told: bool,
+    /// What layers have gained since the last check, where that is watched.
+    #[serde(default)]
+    pub(super) gains: Vec<Option<f64>>,
     /// Samples of a step, where taps had to show them.
     #[serde(default)]
     pub(super) samples_seen: Option<usize>,
@@ -148,6 +151,7 @@ impl<M: Module> FreezeTraining<M> {
                 tested: going.tested,
                 thawed: self.thawed.clone().map(|thawed| (thawed.start, thawed.end)),
                 cache_off_told: going.cache_off_told,
+                gains: going.gains.sums().to_vec(),
                 samples_seen: going.samples_seen,
                 gradients: gradients.clone(),
                 weights: weights.clone(),

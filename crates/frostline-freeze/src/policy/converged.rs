@@ -42,7 +42,7 @@ pub struct Converged {
 impl Default for Converged {
     fn default() -> Self {
         Converged {
-            threshold: 0.2,
+            threshold: 0.5,
             patience: 0.1,
             measure: None,
             by_own: false,

@@ -2,8 +2,8 @@ use std::fmt::Display;
 
 use super::PolicyConfig;
 use crate::{
-    AtMost, Converged, Cubic, DryRun, Error, FreezeAt, Geometric, GradNorm, Linear, ThawOnLrDrop,
-    Warmup, WeightDelta,
+    AtMost, Converged, CostsAtMost, Cubic, DryRun, Error, FreezeAt, Geometric, GradNorm, Linear,
+    ThawOnLrDrop, Warmup, WeightDelta,
 };
 
 /// Reads a policy and checks that its parameters are in range.
@@ -19,7 +19,7 @@ pub(super) fn policy(text: &str) -> Result<PolicyConfig, Error> {
 }
 
 /// Every policy there is, with the names of its parameters.
-const POLICIES: [&str; 12] = [
+const POLICIES: [&str; 13] = [
     "never",
     "linear(start, level)",
     "cubic(t0, scaling)",
@@ -30,6 +30,7 @@ const POLICIES: [&str; 12] = [
     "converged(threshold, patience, measure, whose)",
     "warmup(until, policy)",
     "at_most(fraction, policy)",
+    "costs_at_most(loss, policy)",
     "thaw_on_lr_drop(factor, policy)",
     "dry_run(policy)",
 ];
@@ -131,6 +132,10 @@ fn nested(text: Part, depth: usize) -> Result<PolicyConfig, Problem> {
         }),
         "at_most" => PolicyConfig::AtMost(AtMost {
             fraction: call.required_number(0, SHARE)?,
+            policy: within(1)?,
+        }),
+        "costs_at_most" => PolicyConfig::CostsAtMost(CostsAtMost {
+            loss: call.required_number(0, SHARE)?,
             policy: within(1)?,
         }),
         "thaw_on_lr_drop" => PolicyConfig::ThawOnLrDrop(ThawOnLrDrop {

@@ -208,9 +208,12 @@ fn by_its_own_change_a_layer_is_judged_across_a_freeze() {
     assert_eq!(followed(&policy, &checks), [0, 0, 5]);
     let checks = [at(0), own(10, 0.01), own(20, 0.03)];
     assert_eq!(followed(&policy, &checks), [0, 0, 0]);
-    assert_eq!(
-        followed(&policy, &[at(0), slow(10), slow(20)]),
-        [0, 0, 0],
-        "nobody watched"
+    let unwatched = history([at(0), slow(10), slow(20)]);
+    assert_eq!(policy.frozen_layers(&unwatched), 0, "nobody watched");
+    let refused = frostline_freeze::simulate(&policy, &unwatched, None).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("which part of its layers' changes")
     );
 }

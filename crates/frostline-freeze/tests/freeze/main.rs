@@ -4,6 +4,7 @@ mod cache;
 mod cache_doubts;
 mod change;
 mod converged;
+mod costs_at_most;
 mod frozen;
 mod going_on;
 mod held;

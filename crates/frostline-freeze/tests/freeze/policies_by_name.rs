@@ -29,6 +29,7 @@ fn every_policy_survives_its_text_and_json() {
         "converged(0.02, 0.2, svcca, own)",
         "warmup(0.3, converged(0.02, 0.2))",
         "at_most(0.5, linear(0, 1))",
+        "costs_at_most(0.01, linear(0, 1))",
         "thaw_on_lr_drop(10, converged(0.02, 0.2))",
         "dry_run(linear(0, 1))",
         "warmup(0.3, at_most(0.5, thaw_on_lr_drop(2.5, dry_run(converged(0, 1, pwcca_x, own)))))",
@@ -74,7 +75,7 @@ fn missing_arguments_are_the_defaults() {
     );
     assert_eq!(
         PolicyConfig::default().to_string(),
-        "warmup(0.35, converged(0.2, 0.1))"
+        "costs_at_most(0.01, converged(0.5, 0.1))"
     );
     assert_eq!(
         read(" warmup ( 0.3 ,converged( 0.05 ) ) "),
@@ -87,7 +88,7 @@ fn missing_arguments_are_the_defaults() {
         })
     );
     assert_eq!(
-        read("converged(0.2, 0.1, cka)"),
+        read("converged(0.5, 0.1, cka)"),
         PolicyConfig::Converged(Converged {
             measure: Some("cka".parse::<Measure>().unwrap()),
             ..Converged::default()

@@ -124,6 +124,7 @@ fn what_thaws_saves_nothing_from_there_on() {
     let policy = ThawOnLrDrop {
         factor: 10.0,
         policy: Converged {
+            threshold: 0.2,
             patience: 0.0,
             ..Converged::default()
         },

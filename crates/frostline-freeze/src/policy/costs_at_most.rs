@@ -1,0 +1,156 @@
+use frostline_activations::Length;
+use frostline_svcca::Measure;
+use serde::{Deserialize, Serialize};
+
+use crate::{FreezePolicy, History, Watched};
+
+/// Freezes what the policy within says, as long as the loss that it is likely to cost stays small.
+///
+/// # Formula
+///
+/// A layer that freezes no longer brings the loss down. What it would have brought is its share of what the updates of
+/// all layers that train gain ([`History::gain_share`]) times the share of the loss that the rest of the training is
+/// to take away ([`History::loss_to_come`]). Freezing layers in turn, from the input up, goes on as long as the sum of
+/// these, of those that are frozen already as it was when they froze, is at most [`loss`](Self::loss).
+///
+/// Where either is not known, nothing more freezes: the loop has to tell its loss ([`Step::loss`](crate::Step::loss)) and its gradients
+/// ([`FreezeTraining::gradients`](crate::FreezeTraining::gradients)); Burn's trainer tells both.
+///
+/// Source: the gain of an update is the first-order loss change that Lan et al. 2019 (arXiv:1909.01440) allocate to
+/// parameters. That shares of it foretell what freezing costs is our own finding; `benches/results/` has the trainings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CostsAtMost<P> {
+    /// The largest share of the loss, in `[0, 1]`, by which freezing may raise it in the end.
+    pub loss: f64,
+    /// Who decides within that.
+    pub policy: P,
+}
+
+/// What would be frozen, and what was found on the way.
+struct Found {
+    frozen: usize,
+    /// The policy's answer.
+    wanted: usize,
+    /// The cost of the layer that is held back, and of all below it; none where it isn't known.
+    next: Option<f64>,
+}
+
+impl<P: FreezePolicy> CostsAtMost<P> {
+    fn find(&self, history: &History) -> Found {
+        let wanted = self.policy.frozen_layers(history);
+        let latest = history.checks().len().saturating_sub(1);
+        let mut frozen = history.frozen().min(wanted);
+        let mut spent: f64 = costs_of_frozen(history).iter().sum();
+        let last = history.layers().len().saturating_sub(1);
+        while frozen < wanted.min(last) {
+            let next = cost(history, frozen, latest).map(|cost| spent + cost);
+            match next {
+                Some(next) if next <= self.loss => spent = next,
+                next => {
+                    return Found {
+                        frozen,
+                        wanted,
+                        next,
+                    };
+                }
+            }
+            frozen += 1;
+        }
+        Found {
+            frozen,
+            wanted,
+            next: None,
+        }
+    }
+}
+
+/// The share of the loss that freezing a layer after this check is likely to cost.
+fn cost(history: &History, layer: usize, check: usize) -> Option<f64> {
+    Some(history.loss_to_come(check)? * history.gain_share(layer, check)?)
+}
+
+/// What each frozen layer was likely to cost when it froze; one of which that wasn't known counts as nothing.
+fn costs_of_frozen(history: &History) -> Vec<f64> {
+    let mut costs: Vec<f64> = Vec::new();
+    // What the latest check decides is not in it yet.
+    let decided = history.checks().len().saturating_sub(1);
+    for (check, seen) in history.checks().iter().take(decided).enumerate() {
+        costs.truncate(seen.frozen);
+        for layer in costs.len()..seen.frozen {
+            costs.push(cost(history, layer, check).unwrap_or(0.0));
+        }
+    }
+    costs.truncate(history.frozen());
+    costs
+}
+
+impl<P: FreezePolicy> FreezePolicy for CostsAtMost<P> {
+    fn frozen_layers(&self, history: &History) -> usize {
+        self.find(history).frozen
+    }
+
+    fn reason(&self, history: &History) -> String {
+        let Found {
+            frozen,
+            wanted,
+            next,
+        } = self.find(history);
+        if frozen >= wanted {
+            return self.policy.reason(history);
+        }
+        let Some(layer) = history.layers().get(frozen) else {
+            return self.policy.reason(history);
+        };
+        let latest = history.checks().len().saturating_sub(1);
+        match next {
+            Some(next) => format!(
+                "freezing `{layer}` now is likely to raise the loss by {:.1} % in the end, of which {:.1} % are allowed",
+                100.0 * next,
+                100.0 * self.loss
+            ),
+            None if history.gain_share(frozen, latest).is_none() => format!(
+                "what the updates of `{layer}` gain is not known: the loop has to tell its gradients, by \
+                 `FreezeTraining::gradients` before each step of the optimizer"
+            ),
+            None => "how far the loss is still to fall is not known yet: the loop has to tell its loss, for more than a \
+                     fifth of the training"
+                .to_string(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{}, at a cost of at most {} % of the loss",
+            self.policy.describe(),
+            100.0 * self.loss
+        )
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.policy.is_dry_run()
+    }
+
+    fn thaws(&self) -> bool {
+        self.policy.thaws()
+    }
+
+    fn watches(&self) -> Watched {
+        let gains = Watched {
+            gains: true,
+            ..Watched::default()
+        };
+        self.policy.watches().and(gains)
+    }
+
+    fn measure(&self) -> Option<Measure> {
+        self.policy.measure()
+    }
+
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        self.policy.wanted_steps(layers, length)
+    }
+
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        self.policy.doubts(layers, length)
+    }
+}
