@@ -12,7 +12,7 @@ use burn::nn::transformer::{
     TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput,
 };
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
 use burn::train::{
@@ -105,13 +105,13 @@ impl Batcher<usize, Tensor<2>> for Batching {
     }
 }
 
-fn train_one_step(net: Net, optimizer: &mut ModuleOptimizer) -> Net {
+fn forward_and_backward(net: &Net) -> (f64, GradientsParams) {
     let device = Device::flex().autodiff();
     let x = Tensor::<2>::random([32, 4], Distribution::Normal(0.0, 1.0), &device);
     let wanted = x.clone().sum_dim(1);
     let loss = MseLoss::new().forward(net.forward(x), wanted, Reduction::Mean);
-    let gradients = GradientsParams::from_grads(loss.backward(), &net);
-    optimizer.step(0.05, net, gradients)
+    let gradients = GradientsParams::from_grads(loss.backward(), net);
+    (loss.into_scalar::<f32>().into(), gradients)
 }
 
 #[test]
@@ -126,20 +126,21 @@ fn the_code_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
     let train_device = device.clone().autodiff();
     let mut net = Net::new(&train_device);
     let mut optimizer = SgdConfig::new().init();
-    let mut train_one_step = |net| train_one_step(net, &mut optimizer);
 
 {
 let inputs = inputs.clone();
 // Around the loop: fixed inputs to ask, a policy, a folder.
 let probe = Probe::new(vec![inputs], Net::forward);
 let length = Length::epochs(10, steps_per_epoch);
-let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, Converged::default(), length)
+let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, PolicyConfig::default(), length)
     .in_folder("runs/freeze")?;
 
 freezing.start(&net)?;
 for step in 1..=length.steps {
-    net = train_one_step(net); // forward, backward, optimizer: yours
-    freezing.after_step(&mut net, step)?;
+    let (loss, gradients) = forward_and_backward(&net); // yours
+    freezing.gradients(&net, &gradients);
+    net = optimizer.step(rate, net, gradients);
+    freezing.after_step(&mut net, Step { loss: Some(loss), learning_rate: Some(rate), ..Step::from(step) })?;
 }
 freezing.finish(Status::Finished, length.steps, None)?;
 }
@@ -153,7 +154,7 @@ let layers = Layers::named(&net, &[("body", &["layer1", "layer2"]), ("head", &["
     let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10));
     let step = 1;
     let mut net = net.clone();
-let told = Step { loss: Some(loss), learning_rate: Some(rate), accuracy, samples: Some(32), ..Step::from(step) };
+let told = Step { accuracy, samples: Some(32), loss: Some(loss), learning_rate: Some(rate), ..Step::from(step) };
 freezing.after_step(&mut net, told)?; // `accuracy` on held-out samples, after an epoch for example
     let metrics = freezing.metrics().unwrap();
     assert_eq!(metrics.tested().next().unwrap().test_accuracy.unwrap().mean, 0.75);
@@ -231,7 +232,7 @@ fn the_trainer_of_the_readme_runs() -> Result<(), Box<dyn std::error::Error>> {
     let here = temp.path().to_path_buf();
 
 let length = Length::epochs(2, train.num_items().div_ceil(8)); // optimizer steps: the loader's batches of 8
-let model = FreezeTraining::new(Layers::of(&model)?, probe, Converged::default(), length)
+let model = FreezeTraining::new(Layers::of(&model)?, probe, PolicyConfig::default(), length)
     .going_on_in(here.join("runs/learner"))
     .wrap(model);
 let handle = model.handle();

@@ -142,11 +142,11 @@ Exit codes: 1 for a run that can't be read or a file that can't be written, 2 fo
     /// Say when other freeze policies would have frozen the layers of a recorded run, and what that would save
     #[command(after_help = "Examples:
   frostline replay runs/ordinary
-  frostline replay runs/ordinary --policy 'converged(0.01, 3)' --policy linear --policy cubic
+  frostline replay runs/ordinary --policy 'converged(0.3, 0.15)' --policy linear --policy cubic
   frostline replay runs/* --policy 'warmup(0.3, at_most(0.5, converged))' --json
 
 Policies, with the arguments that they take when none are given: never, linear(0, 1), cubic(0.8),
-geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.12, 2); with one share of the training for each
+geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.5, 0.1); with one share of the training for each
 layer: freeze_at(0.4, 0.4, 0.6). Around another policy: warmup(0.3, linear), at_most(0.5, linear),
 thaw_on_lr_drop(10, converged), dry_run(linear).
 

@@ -101,7 +101,7 @@ fn what_files_hold_never_reaches_the_terminal_as_orders() {
             "--policy",
             "linear",
             "--policy",
-            "converged(0.1, 1, cka)",
+            "converged(0.1, 0.1, cka)",
         ],
         &["grid", "run", "run"],
         &["grid", "run", "run", "--layers", "n\u{1b}[31m"],

@@ -45,6 +45,8 @@ fn write(folder: &Path, change: impl Fn(&mut RunInfo, &mut Vec<Check>)) {
             training_seconds: step as f64,
             measuring_seconds: step as f64 / 20.0,
             similarity: similarity(step),
+            loss: (step > 0).then_some(1.0),
+            first_loss: (step == 10).then_some(2.0),
             ..Check::default()
         })
         .collect();
@@ -86,7 +88,7 @@ fn policies_stand_side_by_side_with_when_each_layer_froze_and_what_it_saved() {
     let expected = "\
 run: 3 layers, 100 steps
 
-                  converged(0.02, 2)        linear(0.5, 1)
+                  converged(0.06, 0.2)      linear(0.5, 1)
 one               step 30, epoch 1.5, 30 %  step 75, epoch 3.8, 75 %
 two               -                         step 100, epoch 5.0, 100 %
 head              -                         -
@@ -106,14 +108,14 @@ fn json_has_the_same_for_machines_and_each_run_in_its_turn() {
     write(&temp.path().join("counted"), |info, _| {
         info.forward_flops = Some(vec![8.0, 1.0, 1.0]);
     });
-    let policy = ["--policy", "converged(0.02, 2)"];
+    let policy = ["--policy", "converged(0.06, 0.2)"];
     let arguments = [&["replay", "plain", "counted", "--json"][..], &policy].concat();
     let output = frostline(&arguments, temp.path());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let runs: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [plain, counted] = [0, 1].map(|run| &runs[run]["policies"][0]);
     assert_eq!(runs[0]["layers"][2], "head");
-    assert_eq!(plain["policy"], "converged(0.02, 2)");
+    assert_eq!(plain["policy"], "converged(0.06, 0.2)");
     assert_eq!(plain["frozen_at"][0]["step"], 30);
     assert_eq!(plain["frozen_at"][0]["epoch"], 1.5);
     assert_eq!(plain["frozen_at"][1], Value::Null);
@@ -136,7 +138,7 @@ fn what_makes_a_replay_less_believable_is_told() {
             temp.path(),
         )
     };
-    let output = policy("converged(0.02, 2, cka)");
+    let output = policy("converged(0.06, 0.2, cka)");
     assert!(output.status.success());
     let warnings = text(&output.stderr);
     assert!(
@@ -145,7 +147,7 @@ fn what_makes_a_replay_less_believable_is_told() {
     );
     assert!(
         warnings.contains(
-            "warning: converged(0.02, 2, cka): the run compared its layers by svcca, not by cka"
+            "warning: converged(0.06, 0.2, cka): the run compared its layers by svcca, not by cka"
         ),
         "{warnings}"
     );
@@ -174,9 +176,9 @@ fn the_command_says_what_is_wrong_and_exits_with_one_or_two() {
         "run: this run did not record the gradients of its layers",
     );
     failed(
-        &["replay", "run", "-p", "converged(0.02, 0)"],
+        &["replay", "run", "-p", "converged(0.02, 7)"],
         2,
-        "character 17: patience is `0`",
+        "character 17: patience is `7`",
     );
     failed(
         &["replay", "run", "-p", "linaer"],

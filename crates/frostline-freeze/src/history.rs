@@ -185,13 +185,19 @@ impl History {
     /// # Formula
     ///
     /// `l₀ - l ≥ share · |l₀|` and `l₀ - l > 3 e`: `l₀` is [`Check::first_loss`](crate::Check::first_loss) of the first
-    /// check that has one, `l` the loss since the latest check and `e` its standard error.
+    /// check that has one, or in runs that were recorded before it was kept the first loss of a check; `l` the loss since the latest check and `e` its standard error.
     pub fn loss_has_fallen(&self, share: f64) -> Option<bool> {
-        let first = self.checks.iter().find_map(|check| check.first_loss)?;
+        let first = self.first_loss()?;
         let latest = self.latest()?;
         let fallen = first - latest.loss?;
         let error = latest.loss_error.unwrap_or(0.0);
         Some(fallen >= share * first.abs() && fallen > 3.0 * error)
+    }
+
+    /// The loss at first.
+    fn first_loss(&self) -> Option<f64> {
+        let first = self.checks.iter().find_map(|check| check.first_loss);
+        first.or_else(|| self.checks.iter().find_map(|check| check.loss))
     }
 
     /// A layer's share of what the updates of all layers that train gained, at the last two checks up to this one; none where
@@ -248,8 +254,7 @@ impl History {
         let errors = [now.loss_error, before.loss_error].map(|error| error.unwrap_or(0.0));
         let fallen = before.loss? - loss + 2.0 * errors[0].hypot(errors[1]);
         let pace = fallen.max(0.0) / (middle(check) - middle(earlier));
-        let first = self.checks.iter().find_map(|check| check.first_loss);
-        let size = loss.abs().max(0.01 * first.unwrap_or(0.0).abs());
+        let size = loss.abs().max(0.01 * self.first_loss()?.abs());
         let to_come = pace * (1.0 - self.length.progress(now.step)) / size;
         to_come.is_finite().then_some(to_come)
     }

@@ -6,21 +6,23 @@
 //! folder. Source: Raghu et al. 2017, arXiv:1706.05806, section 4.3.
 //!
 //! ```no_run
-//! # use burn::{module::Module, nn::Linear, tensor::Tensor};
+//! # use burn::{module::Module, nn::Linear, optim::{GradientsParams, ModuleOptimizer}, tensor::Tensor};
 //! # #[derive(Module, Debug)] struct Net { block1: Linear, head: Linear }
 //! # impl Net { fn forward(&self, x: Tensor<2>) -> Tensor<2> { self.head.forward(self.block1.forward(x)) } }
-//! # fn train_one_step(net: Net) -> Net { net }
-//! # fn example(mut net: Net, images: Vec<Tensor<2>>) -> Result<(), Box<dyn std::error::Error>> {
-//! use frostline_freeze::{Converged, FreezeTraining, Layers, Length, Probe};
+//! # fn forward_and_backward(net: &Net) -> (f64, GradientsParams) { (0.0, GradientsParams::new()) }
+//! # fn example(mut net: Net, mut optimizer: ModuleOptimizer, images: Vec<Tensor<2>>) -> Result<(), Box<dyn std::error::Error>> {
+//! use frostline_freeze::{FreezeTraining, Layers, Length, PolicyConfig, Probe, Step};
 //!
 //! let probe = Probe::new(images, Net::forward);
 //! let length = Length::epochs(10, 500);
-//! let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, Converged::default(), length)
+//! let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, PolicyConfig::default(), length)
 //!     .in_folder("runs/freeze")?;
 //! freezing.start(&net)?;
 //! for step in 1..=length.steps {
-//!     net = train_one_step(net);
-//!     freezing.after_step(&mut net, step)?;
+//!     let (loss, gradients) = forward_and_backward(&net);
+//!     freezing.gradients(&net, &gradients);
+//!     net = optimizer.step(1e-3, net, gradients);
+//!     freezing.after_step(&mut net, Step { loss: Some(loss), ..Step::from(step) })?;
 //! }
 //! # Ok(()) }
 //! ```

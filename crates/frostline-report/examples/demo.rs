@@ -293,7 +293,7 @@ fn made_up_study() -> Study {
             },
         }
     };
-    let policies = [("converged(0.02, 2)", 0.62, 0.0), ("linear", 0.5, -0.04)];
+    let policies = [("converged(0.5, 0.1)", 0.62, 0.0), ("linear", 0.5, -0.04)];
     let mut arms = Vec::new();
     for seed in [1, 2, 3] {
         arms.extend([8, 12, 16, 20].map(|epochs| arm(None, epochs, seed, 1.0, 0.0)));

@@ -19,7 +19,7 @@ pub(crate) use training::{Model, TrainingArguments};
     after_help = "Examples:
   cargo run --release -p cifar10
   cargo run --release -p cifar10 -- --epochs 20 --seed 2
-  cargo run --release -p cifar10 -- --full --epochs 10 --policy 'warmup(0.3, converged(0.01, 3))'
+  cargo run --release -p cifar10 -- --full --epochs 10 --policy 'warmup(0.3, converged(0.3, 0.15))'
   cargo run --release -p cifar10 -- --data synthetic --images 2000 --epochs 2
   cargo run --release -p cifar10 -- study --help
   cargo run --release -p cifar10 --features vulkan -- --device vulkan

@@ -50,18 +50,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The same points are asked at every check, on the device without autodiff.
     let (probe, _) = rings(500, &Device::flex());
     let probe = Probe::new(vec![probe], Net::forward);
-    let policy = Converged {
-        threshold: 0.005,
-        patience: 2,
-        ..Converged::default()
-    };
-    let mut freezing = FreezeTraining::new(Layers::of(&net)?, probe, policy, Length::steps(STEPS));
+    let (layers, length) = (Layers::of(&net)?, Length::steps(STEPS));
+    let mut freezing = FreezeTraining::new(layers, probe, PolicyConfig::default(), length);
 
     freezing.start(&net)?;
     for step in 1..=STEPS {
         let (points, labels) = rings(64, &device);
         let error = loss.forward(net.forward(points), labels);
         let gradients = GradientsParams::from_grads(error.backward(), &net);
+        freezing.gradients(&net, &gradients);
         net = optimizer.step(LEARNING_RATE, net, gradients);
 
         let told = Step {
@@ -72,20 +69,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         freezing.after_step(&mut net, told)?;
     }
 
-    println!("step  loss   similarity to the previous check       frozen");
+    println!("step  loss   similarity to the previous check       frozen, and why no more");
     for check in freezing.history().checks() {
         let similarity = check.similarity.iter().map(|layer| match layer {
             Some(similarity) => format!("{similarity:.4}"),
             None => "     -".to_string(),
         });
         println!(
-            "{:>4}  {}  {}  {}",
+            "{:>4}  {}  {}  {}  {}",
             check.step,
             check
                 .loss
                 .map_or("    -".to_string(), |loss| format!("{loss:.3}")),
             similarity.collect::<Vec<_>>().join("  "),
             check.frozen,
+            check.reason,
         );
     }
     let (points, labels) = rings(2000, &Device::flex());

@@ -24,7 +24,7 @@ pub(crate) struct StudyArguments {
     /// Epochs of the trainings that freeze
     #[arg(long, value_delimiter = ',', default_values_t = [20, 25, 30], value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) freeze_lengths: Vec<u32>,
-    /// Which layers freeze, and when: `linear`, `converged(0.12, 2)`, `warmup(0.3, converged)`, ...; may be
+    /// Which layers freeze, and when: `linear`, `converged(0.5, 0.1)`, `warmup(0.3, converged)`, ...; may be
     /// given several times
     #[arg(long = "policy", default_values_t = [PolicyConfig::default()], value_name = "POLICY")]
     pub(crate) policies: Vec<PolicyConfig>,
