@@ -1,6 +1,7 @@
 //! A run folder that was damaged anywhere is an error or is read as far as it goes: what the fuzz target `run_folder` does, with
 //! a hundred and fifty damages of a folder that was recorded.
 
+#[allow(unreachable_pub, reason = "a fuzz target has the module too")]
 #[path = "../../fuzz/fuzz_targets/folder.rs"]
 mod folder;
 

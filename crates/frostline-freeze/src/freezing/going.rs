@@ -201,6 +201,14 @@ impl Going {
         }
     }
 
+    /// Goes on counting the taps of a step, as the process did that was killed.
+    pub(super) fn count_on(&mut self, since: Option<usize>) {
+        self.counting_since = since;
+        if since.is_some() && self.samples_seen.is_none() {
+            notice();
+        }
+    }
+
     /// Enters into the ledger what was done since the previous check, and gives what was told since.
     pub(super) fn account(&mut self, frozen: usize, cache: Option<&Mutex<PrefixCache>>) -> Told {
         let told = std::mem::take(&mut self.told);

@@ -123,6 +123,8 @@ impl<M: Module> FreezeTraining<M> {
                 going.samples_seen = decides.samples_seen;
                 going.gains = Gains::resume(decides.gains);
                 going.spending.offer(decides.offered);
+                going.count_on(decides.counting_since);
+                self.notices = decides.notices;
                 self.thawed = decides.thawed.map(|(from, to)| from..to);
             }
             None if self.watched.weights && last.step == saved.step => {

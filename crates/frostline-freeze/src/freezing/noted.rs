@@ -67,6 +67,12 @@ pub(super) struct Decides {
     /// Samples of a step, where taps had to show them.
     #[serde(default)]
     pub(super) samples_seen: Option<usize>,
+    /// The step after which the taps began to be counted for that.
+    #[serde(default)]
+    pub(super) counting_since: Option<usize>,
+    /// What the next check says to the user.
+    #[serde(default)]
+    pub(super) notices: Vec<String>,
     /// The gradients summed since the last check, where they are watched.
     pub(super) gradients: Option<StateFile>,
     /// The weights at the last check, where they are watched.
@@ -153,6 +159,8 @@ impl<M: Module> FreezeTraining<M> {
                 cache_off_told: going.cache_off_told,
                 gains: going.gains.sums().to_vec(),
                 samples_seen: going.samples_seen,
+                counting_since: going.counting_since,
+                notices: self.notices.clone(),
                 gradients,
                 weights,
                 before,
