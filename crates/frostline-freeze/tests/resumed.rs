@@ -181,7 +181,7 @@ fn under_every_policy_a_run_that_was_killed_decides_as_if_it_had_not_been() {
         // With a budget, every other step, and with everything watched, each in some.
         let how = How {
             policy,
-            budget: (number % 2 == 1).then_some(0.3),
+            budget: (number % 2 == 1).then_some(0.8),
             every: if number % 3 == 2 { 2 } else { 1 },
             watching: number % 4 == 0,
             samples: Some(16),
