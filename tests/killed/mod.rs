@@ -90,7 +90,7 @@ pub(crate) const VARIANTS: [Variant; 8] = [
         report_every: 2,
     },
     Variant {
-        policy: "warmup(0.35, converged(0.9, 0.1))",
+        policy: "costs_at_most(0.5, converged(0.9, 0.1))",
         budget: Some(0.6),
         noted_first: true,
         save_every: 3,

@@ -59,7 +59,8 @@ fn prepare(how: How, net: &Net, folder: &Path) -> FreezeTraining<Net> {
     .watching(Watched {
         gradients: how.watching,
         weights: how.watching,
-        ..Watched::default()
+        parts: how.watching,
+        gains: how.watching,
     });
     match how.budget {
         Some(share) => freezing.measure_at_most(share),

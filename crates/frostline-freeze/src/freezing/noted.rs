@@ -260,6 +260,12 @@ impl Saved {
                 "`decides.compared` has {found} entries, but the run has {layers} layers"
             ));
         }
+        if !decides.gains.is_empty() && decides.gains.len() != layers {
+            let found = decides.gains.len();
+            return Some(format!(
+                "`decides.gains` has {found} entries, but the run has {layers} layers"
+            ));
+        }
         if !amount(decides.offered) || !amount(decides.trained_before) {
             return Some("`decides.offered` and `decides.trained_before` have to be from 0".into());
         }
