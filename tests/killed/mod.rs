@@ -49,7 +49,7 @@ pub(crate) const VARIANTS: [Variant; 8] = [
     },
     Variant {
         policy: "grad_norm(60)",
-        budget: Some(0.3),
+        budget: Some(0.8),
         noted_first: true,
         save_every: 4,
         report_every: 1,
@@ -77,7 +77,7 @@ pub(crate) const VARIANTS: [Variant; 8] = [
     },
     Variant {
         policy: "linear(0.1, 1)",
-        budget: Some(0.3),
+        budget: Some(0.8),
         noted_first: false,
         save_every: 11,
         report_every: 1,
@@ -90,8 +90,8 @@ pub(crate) const VARIANTS: [Variant; 8] = [
         report_every: 2,
     },
     Variant {
-        policy: "warmup(0.35, converged(0.9, 0.1))",
-        budget: Some(0.2),
+        policy: "costs_at_most(0.5, converged(0.9, 0.1))",
+        budget: Some(0.6),
         noted_first: true,
         save_every: 3,
         report_every: 3,

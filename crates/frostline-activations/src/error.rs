@@ -227,7 +227,10 @@ pub enum Error {
         problem: String,
     },
     /// The folder holds a run already.
-    #[error("{path} holds a run already; choose another folder, or remove it first")]
+    #[error(
+        "{path} holds a run already; choose another folder, go on from a model that was saved in it (`going_on_in`, then \
+         `resume`), or remove it first"
+    )]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -291,15 +294,15 @@ pub enum Error {
         /// What the device says.
         problem: String,
     },
-    /// Another process writes the run.
+    /// Another process, or another training of this one, writes the run.
     #[error(
-        "{path} is being written by another process{process}; wait until it has ended, or choose another folder"
+        "{path} is being written by {owner}; wait until that has ended, or choose another folder"
     )]
     InUse {
         /// The folder.
         path: PathBuf,
-        /// The process, where it is known, as the end of the sentence.
-        process: String,
+        /// Who writes it.
+        owner: String,
     },
     /// A file of a run that is to go on is not as it was written, so going on would lose what it holds.
     #[error(

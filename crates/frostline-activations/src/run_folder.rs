@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -205,7 +205,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Keeps the probe's activations at a step. Half-precision values are kept as f32.
+    /// Keeps the probe's activations at a step. They are kept in the floats in which they came, since their rounding says how many
+    /// directions a layer has.
     ///
     /// # Errors
     /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
@@ -442,7 +443,7 @@ pub(crate) fn read_activations(
                 .tensor(name)
                 .map_err(|source| damaged(format!("layer `{name}`: {source}")))?;
             device_layer(name, &view, device)
-                .ok_or_else(|| damaged(format!("layer `{name}` is no matrix of f32 or f64")))
+                .ok_or_else(|| damaged(format!("layer `{name}` is no matrix of floats")))
         })
         .collect()
 }
@@ -452,45 +453,18 @@ type HostLayer = (String, Vec<usize>, Dtype, Vec<u8>);
 
 fn host_layer(layer: &Activation) -> Result<HostLayer, Error> {
     let data = layer.to_data()?;
-    let (dtype, data) = match data.dtype() {
-        DType::F64 => (Dtype::F64, data),
-        _ => (Dtype::F32, data.convert::<f32>()),
-    };
-    let bytes = data.bytes().to_vec();
-    Ok((
-        layer.name().to_string(),
-        layer.shape().to_vec(),
-        dtype,
-        bytes,
-    ))
+    let (dtype, bytes) = state::host_bytes(data);
+    let shape = layer.shape().to_vec();
+    Ok((layer.name().to_string(), shape, dtype, bytes))
 }
 
 fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Activation> {
-    let shape: [usize; 2] = view.shape().try_into().ok()?;
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect()
-    };
-    let tensor = match view.dtype() {
-        Dtype::F32 => Tensor::<2>::from_data(TensorData::new(floats(view.data()), shape), device),
-        Dtype::F64 => {
-            let values: Vec<f64> = view
-                .data()
-                .as_chunks::<8>()
-                .0
-                .iter()
-                .map(|bytes| f64::from_le_bytes(*bytes))
-                .collect();
-            match device.supports_dtype(DType::F64) {
-                true => Tensor::from_data(TensorData::new(values, shape), (device, DType::F64)),
-                false => Tensor::from_data(TensorData::new(values, shape), device),
-            }
-        }
-        _ => return None,
+    let [_, _] = view.shape() else { return None };
+    let data = state::host_data(view)?;
+    let dtype = data.dtype();
+    let tensor = match device.supports_dtype(dtype) {
+        true => Tensor::<2>::from_data(data, (device, dtype)),
+        false => Tensor::from_data(data.convert::<f32>(), device),
     };
     Some(Activation::new(name, tensor))
 }

@@ -458,3 +458,28 @@ fn a_run_that_goes_on_drops_what_it_reported_later_and_keeps_when_it_began() {
     assert_eq!(aside("replaced-1").points().last(), Some(&tested(30)));
     assert_eq!(aside("replaced-2"), metrics);
 }
+
+#[test]
+fn half_precision_stays_half_precision() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(temp.path(), info()).unwrap();
+    let device = Device::flex();
+    let of = |dtype: DType| {
+        let tensor = Tensor::<2>::from_floats([[0.1, 2.0], [-3.7, 1e-3]], &device);
+        Activation::new(format!("{dtype:?}"), tensor.cast(dtype))
+    };
+    let dtypes = [DType::F16, DType::BF16, DType::F32];
+    let all: Activations = dtypes.map(of).into_iter().collect();
+    folder.save(0, &all).unwrap();
+    let mut folder = folder;
+    folder.append(&check(0)).unwrap();
+    let read = Run::open(temp.path())
+        .unwrap()
+        .activations(0, &device)
+        .unwrap();
+    for ((found, expected), dtype) in read.iter().zip(all.iter()).zip(dtypes) {
+        let data = |layer: &Activation| layer.tensor::<2>().unwrap().into_data();
+        assert_eq!(data(found).dtype(), dtype);
+        assert_eq!(data(found), data(expected));
+    }
+}

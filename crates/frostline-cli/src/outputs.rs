@@ -46,7 +46,12 @@ pub(crate) fn refuse_inputs(output: &Path, inputs: &[&Path]) -> Result<(), Failu
 fn is_input(written: &Path, input: &Path) -> bool {
     let recorded = |within: &Path| {
         let lines = within.extension().is_some_and(|ending| ending == "jsonl");
-        within == Path::new("run.json") || lines || within.starts_with("checkpoints")
+        let folders = ["checkpoints", "panes", "state"];
+        let aside = within.iter().next().and_then(|name| name.to_str());
+        within == Path::new("run.json")
+            || lines
+            || folders.iter().any(|folder| within.starts_with(folder))
+            || aside.is_some_and(|name| name.starts_with("replaced-"))
     };
     match written.strip_prefix(input) {
         Ok(within) => within.as_os_str().is_empty() && !input.is_dir() || recorded(within),

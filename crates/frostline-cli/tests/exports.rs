@@ -265,6 +265,9 @@ fn what_is_read_is_never_written_over() {
     for arguments in [
         ["-o", "run/history.jsonl"],
         ["-o", "run/run.json"],
+        ["-o", "run/panes/step-00000000.safetensors"],
+        ["-o", "run/state/page.html"],
+        ["--svg", "run/replaced-1"],
         ["-o", "run/checkpoints/step-00000000.safetensors"],
         ["--svg", "run/checkpoints"],
     ] {

@@ -514,6 +514,7 @@ impl<M: Module> FreezeTraining<M> {
             due,
             last_step: 0,
             unsaved: Vec::new(),
+            states: Mutex::default(),
             ended: None,
             trained_before: clock.training_seconds(),
             clock,

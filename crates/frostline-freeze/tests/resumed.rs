@@ -32,6 +32,8 @@ struct How {
     every: usize,
     /// Both gradients and weights are watched, whatever the policy wants.
     watching: bool,
+    /// The loop says how many samples a step has; else its taps show it.
+    samples: Option<usize>,
 }
 
 /// What a run gave, but for its seconds.
@@ -57,7 +59,8 @@ fn prepare(how: How, net: &Net, folder: &Path) -> FreezeTraining<Net> {
     .watching(Watched {
         gradients: how.watching,
         weights: how.watching,
-        ..Watched::default()
+        parts: how.watching,
+        gains: how.watching,
     });
     match how.budget {
         Some(share) => freezing.measure_at_most(share),
@@ -83,7 +86,7 @@ fn trained(how: How, folder: &Path, cuts: &[(usize, usize)]) -> Gave {
                 learning_rate: Some(rate),
                 loss: Some(1.0 / step as f64),
                 accuracy: (step % 8 == 0).then_some(1.0 / step as f64),
-                samples: Some(16),
+                samples: how.samples,
                 ..Step::from(step)
             };
             freezing.after_step(&mut net, told).unwrap();
@@ -179,9 +182,10 @@ fn under_every_policy_a_run_that_was_killed_decides_as_if_it_had_not_been() {
         // With a budget, every other step, and with everything watched, each in some.
         let how = How {
             policy,
-            budget: (number % 2 == 1).then_some(0.3),
+            budget: (number % 2 == 1).then_some(0.8),
             every: if number % 3 == 2 { 2 } else { 1 },
             watching: number % 4 == 0,
+            samples: Some(16),
         };
         let folder = |name: &str| temp.path().join(format!("{number}-{name}/run"));
         let whole = trained(how, &folder("whole"), &[]);
@@ -217,6 +221,29 @@ fn under_every_policy_a_run_that_was_killed_decides_as_if_it_had_not_been() {
 }
 
 #[test]
+fn samples_that_the_taps_show_are_counted_on() {
+    let _alone = ALONE.lock();
+    let temp = tempfile::tempdir().unwrap();
+    let how = How {
+        policy: "linear(0.2, 1)",
+        budget: Some(0.3),
+        every: 1,
+        watching: false,
+        samples: None,
+    };
+    let whole = trained(how, &temp.path().join("whole"), &[]);
+    assert!(whole.points[5].flops.is_some());
+    // Before the taps are counted, while they are, and after.
+    for (cut, cuts) in [&[(1, 1)][..], &[(1, 2), (2, 9)], &[(3, 30)]]
+        .iter()
+        .enumerate()
+    {
+        let again = trained(how, &temp.path().join(format!("cut-{cut}")), cuts);
+        assert!(again == whole, "cut {cuts:?}:\n{again:#?}\n{whole:#?}");
+    }
+}
+
+#[test]
 fn what_the_cache_has_lost_with_the_process_decides_nothing() {
     let _alone = ALONE.lock();
     let temp = tempfile::tempdir().unwrap();
@@ -227,6 +254,7 @@ fn what_the_cache_has_lost_with_the_process_decides_nothing() {
             budget: Some(0.3),
             every: 1,
             watching: false,
+            samples: None,
         };
         let cached = |net: &Net| prepare(how, net, folder).caching(PrefixCache::in_memory(1 << 20));
         let mut net = Net::new(6);
@@ -270,6 +298,7 @@ fn a_model_whose_kept_state_is_gone_is_not_gone_on_with_by_chance() {
         budget: None,
         every: 1,
         watching: true,
+        samples: None,
     };
     let mut net = Net::new(6);
     let mut freezing = prepare(how, &net, temp.path());

@@ -92,6 +92,9 @@ impl Check {
                 let mut values = values.iter().flatten();
                 values.try_for_each(|value| finite(field, *value))?;
             }
+            length_or_none("gains", self.gains.len(), layers)?;
+            let mut gains = self.gains.iter().flatten();
+            gains.try_for_each(|gain| finite("gains", *gain))?;
             length_or_none("parts", self.parts.len(), layers)?;
             for parts in self.parts.iter().flatten() {
                 finite("parts.own", parts.own)?;

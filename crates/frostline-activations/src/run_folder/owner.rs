@@ -30,17 +30,18 @@ impl Owner {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
+                let mut text = String::new();
                 // Only the message is the poorer where this can't be read.
-                let _ = file.take(64).read_to_string(&mut owner);
-                let number = owner.trim();
-                let known = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-                return Err(Error::InUse {
-                    path: folder.to_path_buf(),
-                    process: known
-                        .then(|| format!(" (process {number})"))
-                        .unwrap_or_default(),
-                });
+                let _ = file.take(64).read_to_string(&mut text);
+                let owner = match text.trim().parse::<u32>() {
+                    Ok(number) if number == std::process::id() => {
+                        "another training of this process".to_string()
+                    }
+                    Ok(number) => format!("process {number}"),
+                    Err(_) => "another process".to_string(),
+                };
+                let path = folder.to_path_buf();
+                return Err(Error::InUse { path, owner });
             }
             Err(TryLockError::Error(_)) => return Ok(Owner { _lock: None }),
         }

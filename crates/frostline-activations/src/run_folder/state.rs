@@ -29,17 +29,16 @@ impl RunFolder {
         let folder = self.path.join(STATE);
         std::fs::create_dir_all(&folder).map_err(not_written(&folder))?;
         let refused = |problem: String| not_written(&folder)(std::io::Error::other(problem));
-        let tensors: Vec<(String, Dtype, TensorData)> = tensors
+        let tensors: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = tensors
             .into_iter()
-            .map(|(name, data)| match data.dtype() {
-                DType::F64 => (name, Dtype::F64, data),
-                DType::F16 => (name, Dtype::F16, data),
-                DType::BF16 => (name, Dtype::BF16, data),
-                _ => (name, Dtype::F32, data.convert::<f32>()),
+            .map(|(name, data)| {
+                let shape = data.shape().to_vec();
+                let (dtype, bytes) = host_bytes(data);
+                (name, shape, dtype, bytes)
             })
             .collect();
-        let views = tensors.iter().map(|(name, dtype, data)| {
-            let view = TensorView::new(*dtype, data.shape().to_vec(), data.bytes());
+        let views = tensors.iter().map(|(name, shape, dtype, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes);
             Ok((name, view.map_err(|error| refused(error.to_string()))?))
         });
         let views = views.collect::<Result<Vec<_>, Error>>()?;
@@ -110,21 +109,39 @@ impl RunFolder {
         let tensors =
             SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         let all = tensors.iter().map(|(name, view)| {
-            let (bytes, shape) = (view.data(), view.shape().to_vec());
-            let data = match view.dtype() {
-                Dtype::F64 => TensorData::new(numbers(bytes, f64::from_le_bytes), shape),
-                Dtype::F32 => TensorData::new(numbers(bytes, f32::from_le_bytes), shape),
-                Dtype::F16 => TensorData::new(numbers(bytes, f16::from_le_bytes), shape),
-                Dtype::BF16 => TensorData::new(numbers(bytes, bf16::from_le_bytes), shape),
-                other => {
-                    let problem = format!("`{name}` holds {other:?}, which is never kept");
-                    return Err(damaged(problem));
-                }
-            };
+            let data = host_data(&view).ok_or_else(|| {
+                damaged(format!(
+                    "`{name}` holds {:?}, which is never kept",
+                    view.dtype()
+                ))
+            })?;
             Ok((name.to_string(), data))
         });
         all.collect()
     }
+}
+
+/// The type and the bytes with which a file holds a tensor of floats.
+pub(super) fn host_bytes(data: TensorData) -> (Dtype, Vec<u8>) {
+    let (dtype, data) = match data.dtype() {
+        DType::F64 => (Dtype::F64, data),
+        DType::F16 => (Dtype::F16, data),
+        DType::BF16 => (Dtype::BF16, data),
+        _ => (Dtype::F32, data.convert::<f32>()),
+    };
+    (dtype, data.bytes().to_vec())
+}
+
+/// A tensor of floats in a file; none for any other.
+pub(super) fn host_data(view: &TensorView<'_>) -> Option<TensorData> {
+    let (bytes, shape) = (view.data(), view.shape().to_vec());
+    Some(match view.dtype() {
+        Dtype::F64 => TensorData::new(numbers(bytes, f64::from_le_bytes), shape),
+        Dtype::F32 => TensorData::new(numbers(bytes, f32::from_le_bytes), shape),
+        Dtype::F16 => TensorData::new(numbers(bytes, f16::from_le_bytes), shape),
+        Dtype::BF16 => TensorData::new(numbers(bytes, bf16::from_le_bytes), shape),
+        _ => return None,
+    })
 }
 
 /// Numbers of `N` bytes each.

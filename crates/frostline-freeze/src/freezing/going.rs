@@ -7,6 +7,7 @@ use frostline_svcca::Snapshot;
 use frostline_tensorboard::EventFile;
 
 use super::lock;
+use super::noted::KeptStates;
 use crate::clock::{Clock, wall_seconds};
 use crate::gains::Gains;
 use crate::spending::Spending;
@@ -28,6 +29,8 @@ pub(super) struct Going {
     pub(super) last_step: usize,
     /// The activations of checks that could not be written yet.
     pub(super) unsaved: Vec<(usize, Activations)>,
+    /// The files that the latest notes of saved models need.
+    pub(super) states: Mutex<KeptStates>,
     /// How the run ended, once it has.
     pub(super) ended: Option<(Status, usize)>,
     pub(super) clock: Clock,
@@ -195,6 +198,14 @@ impl Going {
                 self.samples_seen = Some(samples.div_ceil(step - since));
                 self.samples_seen.map(|seen| 2 * seen)
             }
+        }
+    }
+
+    /// Goes on counting the taps of a step, as the process did that was killed.
+    pub(super) fn count_on(&mut self, since: Option<usize>) {
+        self.counting_since = since;
+        if since.is_some() && self.samples_seen.is_none() {
+            notice();
         }
     }
 

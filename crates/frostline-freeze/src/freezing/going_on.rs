@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Mutex;
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -6,7 +7,7 @@ use frostline_activations::{Check, Error as FolderError, InterruptedRun, Run, Ru
 use frostline_svcca::Snapshot;
 
 use super::fingerprint::fingerprint;
-use super::noted::{Decides, Saved, Spent};
+use super::noted::{Decides, KeptStates, Saved, Spent};
 use super::{FreezeTraining, Resumed};
 use crate::clock::Clock;
 use crate::gains::Gains;
@@ -36,20 +37,25 @@ impl<M: Module> FreezeTraining<M> {
         if !RunFolder::is_run(&path) {
             return Ok(Resumed::NoRun);
         }
-        let saved = RunFolder::saved::<Saved>(&path)?;
-        let Some(latest) = saved.last().map(|saved| saved.step) else {
+        let mut notes = RunFolder::saved::<Saved>(&path)?;
+        let Some(latest) = notes.last().map(|note| note.step) else {
             return Ok(Resumed::NothingSaved);
         };
         let fingerprint = fingerprint(model)?;
-        let found = |(_, saved): &(usize, Saved)| saved.model == fingerprint;
-        let Some((line, saved)) = saved.into_iter().enumerate().rfind(found) else {
+        let Some(line) = notes.iter().rposition(|note| note.model == fingerprint) else {
             return Ok(Resumed::OtherWeights { latest });
         };
+        let step = notes[line].step;
+        let states = KeptStates::of(notes.iter().filter(|note| note.step <= step));
+        let saved = notes.swap_remove(line);
         let taken_up = self.take_up(&path, model, saved, line + 1);
-        if taken_up.is_err() {
-            // As it was before the call.
-            self.history = History::new(self.info.layers.clone(), self.history.length());
-            self.going = None;
+        match &mut self.going {
+            Some(going) if taken_up.is_ok() => going.states = Mutex::new(states),
+            _ => {
+                // As it was before the call.
+                self.history = History::new(self.info.layers.clone(), self.history.length());
+                self.going = None;
+            }
         }
         taken_up
     }
@@ -117,6 +123,8 @@ impl<M: Module> FreezeTraining<M> {
                 going.samples_seen = decides.samples_seen;
                 going.gains = Gains::resume(decides.gains);
                 going.spending.offer(decides.offered);
+                going.count_on(decides.counting_since);
+                self.notices = decides.notices;
                 self.thawed = decides.thawed.map(|(from, to)| from..to);
             }
             None if self.watched.weights && last.step == saved.step => {

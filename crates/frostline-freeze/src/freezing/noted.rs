@@ -67,6 +67,12 @@ pub(super) struct Decides {
     /// Samples of a step, where taps had to show them.
     #[serde(default)]
     pub(super) samples_seen: Option<usize>,
+    /// The step after which the taps began to be counted for that.
+    #[serde(default)]
+    pub(super) counting_since: Option<usize>,
+    /// What the next check says to the user.
+    #[serde(default)]
+    pub(super) notices: Vec<String>,
     /// The gradients summed since the last check, where they are watched.
     pub(super) gradients: Option<StateFile>,
     /// The weights at the last check, where they are watched.
@@ -134,7 +140,7 @@ impl<M: Module> FreezeTraining<M> {
             None => None,
         };
         let (gradients, weights, before) = (keep(gradients)?, keep(weights)?, keep(before)?);
-        folder.note_saved(&Saved {
+        let note = Saved {
             model: fingerprint(model)?,
             step,
             told: going.told.clone(),
@@ -153,15 +159,15 @@ impl<M: Module> FreezeTraining<M> {
                 cache_off_told: going.cache_off_told,
                 gains: going.gains.sums().to_vec(),
                 samples_seen: going.samples_seen,
-                gradients: gradients.clone(),
-                weights: weights.clone(),
-                before: before.clone(),
+                counting_since: going.counting_since,
+                notices: self.notices.clone(),
+                gradients,
+                weights,
+                before,
             }),
-        })?;
-        if gradients.or(weights).or(before).is_some() {
-            forget_old_states(folder)?;
-        }
-        Ok(())
+        };
+        folder.note_saved(&note)?;
+        lock(&going.states).keep(&note, folder)
     }
 
     /// The ledger with what the cache has counted since the last check.
@@ -252,6 +258,12 @@ impl Saved {
             let found = decides.compared.len();
             return Some(format!(
                 "`decides.compared` has {found} entries, but the run has {layers} layers"
+            ));
+        }
+        if !decides.gains.is_empty() && decides.gains.len() != layers {
+            let found = decides.gains.len();
+            return Some(format!(
+                "`decides.gains` has {found} entries, but the run has {layers} layers"
             ));
         }
         if !amount(decides.offered) || !amount(decides.trained_before) {
@@ -351,25 +363,37 @@ fn by_id<M: Module>(
     placed.collect()
 }
 
-/// Removes the states of all but the latest saved models.
-fn forget_old_states(folder: &RunFolder) -> Result<(), Error> {
-    /// What a note says of its files.
-    #[derive(Deserialize)]
-    struct Files {
-        decides: Option<States>,
+/// The files that the latest notes need, those of the latest note last.
+#[derive(Debug, Default)]
+pub(super) struct KeptStates(Vec<Vec<StateFile>>);
+
+impl KeptStates {
+    /// Those of these notes.
+    pub(super) fn of<'a>(notes: impl Iterator<Item = &'a Saved>) -> Self {
+        let mut kept = KeptStates::default();
+        notes.for_each(|note| kept.add(note));
+        kept
     }
-    #[derive(Deserialize)]
-    struct States {
-        gradients: Option<StateFile>,
-        weights: Option<StateFile>,
-        before: Option<StateFile>,
+
+    fn add(&mut self, note: &Saved) {
+        let files = note.decides.iter();
+        let files =
+            files.flat_map(|decides| [&decides.gradients, &decides.weights, &decides.before]);
+        self.0.push(files.flatten().cloned().collect());
+        if self.0.len() > KEPT_STATES {
+            self.0.remove(0);
+        }
     }
-    let notes = RunFolder::saved::<Files>(folder.path())?;
-    let latest = notes.into_iter().rev().filter_map(|note| note.decides);
-    let needed: Vec<StateFile> = latest
-        .take(KEPT_STATES)
-        .flat_map(|states| [states.gradients, states.weights, states.before])
-        .flatten()
-        .collect();
-    Ok(folder.keep_only_states(&needed)?)
+
+    /// Adds those of a note, and removes from the folder what only older ones need.
+    fn keep(&mut self, note: &Saved, folder: &RunFolder) -> Result<(), Error> {
+        let before = self.0.iter().flatten().count();
+        self.add(note);
+        let needed: Vec<StateFile> = self.0.iter().flatten().cloned().collect();
+        // Without states there is nothing to remove.
+        match before + needed.len() {
+            0 => Ok(()),
+            _ => Ok(folder.keep_only_states(&needed)?),
+        }
+    }
 }

@@ -75,7 +75,8 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Keeps the run in this folder, and goes on with the run that it holds, if it holds one: then call
-    /// [`resume`](Self::resume) in place of [`start`](Self::start), which would begin it anew.
+    /// [`resume`](Self::resume) in place of [`start`](Self::start), which would begin it anew. What either replaces is moved
+    /// to `replaced-1`, or the next number that is free, in the folder: nothing that was recorded is deleted.
     pub fn going_on_in(mut self, path: impl Into<PathBuf>) -> Self {
         self.path = Some(path.into());
         self.going_on = true;
