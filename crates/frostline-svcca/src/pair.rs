@@ -10,7 +10,7 @@ use crate::{
     directions::Rotations,
     moments::PairMoments,
     products::on_host,
-    profile::Profile,
+    profile::{Profile, same_inputs},
     repeats::Repeats,
     shared_inputs::SharedInputs,
     whitened::{Whitened, same_samples},
@@ -43,9 +43,10 @@ pub(crate) struct Detailed {
 impl<'a> Pair<'a> {
     /// Two views.
     ///
-    /// Errors: `SampleMismatch`.
+    /// Errors: `SampleMismatch`, and `InputMismatch` where both are known to be [of inputs](View::of_inputs), but not of as many.
     pub fn of(x: &'a View, y: &'a View) -> Result<Pair<'a>, Error> {
         same_samples(x.samples(), y.samples())?;
+        same_inputs(x.samples(), x.rows_of_input(), y.rows_of_input())?;
         Ok(Pair {
             source: Source::Views(x, y),
         })
@@ -194,9 +195,18 @@ impl<'a> Pair<'a> {
     pub(crate) fn unspecific(&self) -> Result<[Profile; 2], Error> {
         let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
         let (repeats, shared) = (self.repeats(), self.shared_inputs()?);
+        let known = match &self.source {
+            Source::Views(x, y) => [*x, *y].map(|view| (Some(view.floats()), view.rows_of_input())),
+            Source::Moments(_) => [(None, 0); 2],
+        };
         Ok([0, 1].map(|i| {
             let repeats = repeats[i].clone();
-            Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
+            let (floats, rows_of_input) = known[i];
+            Profile {
+                floats,
+                rows_of_input,
+                ..Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
+            }
         }))
     }
 

@@ -1,4 +1,6 @@
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::{Error, products::read};
 
 /// In which floats a view is held and multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,89 @@ pub(crate) fn rounding_unit(dtype: DType) -> f64 {
         DType::BF16 => 2f64.powi(-8),
         _ => f64::from(f32::EPSILON) / 2.0,
     }
+}
+
+/// The floats to which a layer's values were rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Floats {
+    pub(crate) dtype: DType,
+    /// Whether the values came in longer ones, which held nothing more.
+    pub(crate) widened: bool,
+}
+
+/// Rows of activations that are looked at first: most show at once that they fill their floats.
+const FIRST_ROWS: usize = 16;
+
+impl Floats {
+    /// Those of the tensor, or shorter ones that hold every value of it as well. Whole numbers are exact in any floats, and
+    /// say nothing of them.
+    pub(crate) fn of<const D: usize>(values: &Tensor<D>) -> Result<Floats, Error> {
+        let own = values.dtype();
+        let shorter: &[DType] = match own {
+            DType::F64 => &[DType::BF16, DType::F16, DType::F32],
+            DType::F32 => &[DType::BF16, DType::F16],
+            _ => &[],
+        };
+        let rows = values.dims()[0];
+        let first = values.clone().slice_dim(0, 0..rows.min(FIRST_ROWS));
+        for dtype in shorter {
+            if holds(&first, *dtype)? && (rows <= FIRST_ROWS || holds(values, *dtype)?) {
+                let parts = values.clone() - values.clone().round();
+                let whole = read(parts.abs().max())?[0] == 0.0;
+                let (dtype, widened) = if whole { (own, false) } else { (*dtype, true) };
+                return Ok(Floats { dtype, widened });
+            }
+        }
+        Ok(Floats {
+            dtype: own,
+            widened: false,
+        })
+    }
+
+    /// Those with this largest relative error.
+    pub(crate) fn of_unit(unit: f64) -> Floats {
+        let all = [DType::F64, DType::F32, DType::F16, DType::BF16];
+        let dtype = all.into_iter().find(|dtype| rounding_unit(*dtype) >= unit);
+        Floats {
+            dtype: dtype.unwrap_or(DType::BF16),
+            widened: false,
+        }
+    }
+
+    pub(crate) fn unit(self) -> f64 {
+        rounding_unit(self.dtype)
+    }
+
+    /// Half of the smallest number, by which all that is smaller than a normal number is rounded.
+    pub(crate) fn step(self) -> f64 {
+        match self.dtype {
+            DType::F64 => 0.0,
+            DType::F16 => 2f64.powi(-25),
+            DType::BF16 => 2f64.powi(-134),
+            _ => 2f64.powi(-150),
+        }
+    }
+
+    /// Whether all of its few digits are rounding enough to be drawn.
+    pub(crate) fn are_short(self) -> bool {
+        matches!(self.dtype, DType::F16 | DType::BF16)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self.dtype {
+            DType::F64 => "float64",
+            DType::F16 => "float16",
+            DType::BF16 => "bfloat16",
+            _ => "float32",
+        }
+    }
+}
+
+/// Whether floats of this type hold every value as it is.
+fn holds<const D: usize>(values: &Tensor<D>, dtype: DType) -> Result<bool, Error> {
+    let there_and_back = values.clone().cast(dtype).cast(values.dtype());
+    let off = (there_and_back - values.clone()).abs().max();
+    Ok(read(off)?[0] == 0.0)
 }
 
 impl Precision {
