@@ -17,8 +17,9 @@ pub enum Error {
     /// Below two samples a direction: unrelated layers correlate strongly, and perfectly with no more samples than
     /// directions.
     #[error(
-        "{samples} samples are too few for {dims} {}: below two samples a direction even unrelated layers \
+        "{samples} {} too few for {dims} {}: below two samples a direction even unrelated layers \
          correlate strongly; record at least {} samples, better {}, or keep fewer directions",
+        if *samples == 1 { "sample is" } else { "samples are" },
         if *dims == 1 { "direction" } else { "directions" }, (2 * dims).max(dims + 2), 10 * dims.max(&1)
     )]
     TooFewSamples {
@@ -91,7 +92,7 @@ pub enum Error {
     },
     /// A cut that keeps nothing, or more than there is.
     #[error(
-        "cut {cut:?} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"
+        "a cut that keeps {cut} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"
     )]
     BadCut {
         /// The cut as it was asked for.

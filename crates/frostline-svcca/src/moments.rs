@@ -332,6 +332,7 @@ struct SideMoments {
     varying: Vec<usize>,
     scale: f64,
     samples: usize,
+    independent: usize,
     /// `Xᵀ X: [varying neuron, varying neuron]`.
     scatter: DMatrix<f64>,
     eigen: OnceLock<(DVector<f64>, DMatrix<f64>)>,
@@ -465,6 +466,7 @@ impl PairMoments {
                 varying,
                 scale: moments.scale[view],
                 samples,
+                independent: samples,
                 scatter,
                 eigen: OnceLock::new(),
                 floor,
@@ -480,6 +482,19 @@ impl PairMoments {
 
     pub(crate) fn samples(&self) -> usize {
         self.centred.samples
+    }
+
+    pub(crate) fn independent(&self) -> usize {
+        self.centred.independent
+    }
+
+    /// Takes the samples for no more than so many independent ones.
+    pub(crate) fn count(&mut self, independent: usize) {
+        let independent = independent.clamp(1, self.centred.samples);
+        self.centred.independent = independent;
+        for side in &mut self.sides {
+            side.independent = independent;
+        }
     }
 
     pub(crate) fn neurons(&self) -> [usize; 2] {
@@ -605,6 +620,7 @@ impl SideMoments {
             leverage: None,
             floats: Some(self.floats),
             rows_of_input: 0,
+            at_most: self.independent,
             repeats: Arc::new(Repeats::none(self.samples)),
             shared: SharedInputs::default(),
             singular_values: kept * self.scale,

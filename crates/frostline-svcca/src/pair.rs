@@ -58,6 +58,15 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// Says as how many independent samples those in moments are good, at most all of them: moments can't tell which samples
+    /// repeat or are of one input. Of two views, which can, it changes nothing.
+    pub fn counting(mut self, independent: usize) -> Pair<'a> {
+        if let Source::Moments(moments) = &mut self.source {
+            moments.count(independent);
+        }
+        self
+    }
+
     /// Samples of both.
     pub fn samples(&self) -> usize {
         match &self.source {
@@ -196,15 +205,18 @@ impl<'a> Pair<'a> {
         let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
         let (repeats, shared) = (self.repeats(), self.shared_inputs()?);
         let known = match &self.source {
-            Source::Views(x, y) => [*x, *y].map(|view| (Some(view.floats()), view.rows_of_input())),
-            Source::Moments(_) => [(None, 0); 2],
+            Source::Views(x, y) => {
+                [*x, *y].map(|view| (Some(view.floats()), view.rows_of_input(), samples))
+            }
+            Source::Moments(moments) => [(None, 0, moments.independent()); 2],
         };
         Ok([0, 1].map(|i| {
             let repeats = repeats[i].clone();
-            let (floats, rows_of_input) = known[i];
+            let (floats, rows_of_input, at_most) = known[i];
             Profile {
                 floats,
                 rows_of_input,
+                at_most,
                 ..Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
             }
         }))

@@ -32,6 +32,8 @@ pub(crate) struct Profile {
     pub(crate) floats: Option<Floats>,
     /// Samples in a row that are of one input; 0 where that isn't known.
     pub(crate) rows_of_input: usize,
+    /// As how many independent samples these are good at most, whatever is known of them otherwise.
+    pub(crate) at_most: usize,
 }
 
 /// The effective rank, and what is known of directions beyond it.
@@ -80,6 +82,7 @@ impl Profile {
             leverage: None,
             floats: None,
             rows_of_input: 0,
+            at_most: samples,
         }
     }
 
@@ -108,7 +111,8 @@ impl Profile {
     /// less than those of as many inputs.
     pub(crate) fn independent_with(&self, other: &Profile) -> usize {
         let shared = self.shared.independent_with(&other.shared, self.samples);
-        shared.min(self.repeats.independent_with(&other.repeats))
+        let repeats = self.repeats.independent_with(&other.repeats);
+        shared.min(repeats).min(self.at_most).min(other.at_most)
     }
 
     /// Directions that were compared: those kept, or of a measure that keeps none in particular the neurons that vary.

@@ -133,17 +133,25 @@ fn forms(product: &DMatrix<f64>, vectors: &DMatrix<f64>) -> Vec<f64> {
     pairs.map(|(a, b)| a.dot(&b).max(0.0).sqrt()).collect()
 }
 
-/// Errors that rounding `values` to short floats, f16 or bf16, is likely to have made, of the same shape: for
-/// [`View::with_errors`](crate::View::with_errors), where values are computed from them, such as means over places, by the same map as these.
+/// Errors that rounding is likely to have made of `values`, of the same shape, where they fill no more than f16 or bf16: for
+/// [`View::with_errors`](crate::View::with_errors), where a view is computed from them, such as means over places, by the same
+/// map as the view is. None where the values fill longer floats, whose rounding hardly shows in a mean.
 ///
-/// Shape: samples are the first axis. `values` may have been widened, but holds what the short floats held.
-pub fn rounding_errors<const D: usize>(values: &Tensor<D>, floats: DType) -> Tensor<D> {
+/// Shape: samples are the first axis.
+///
+/// # Errors
+/// [`Error::Device`].
+pub fn rounding_errors<const D: usize>(values: &Tensor<D>) -> Result<Option<Tensor<D>>, Error> {
     let values = values.clone().without_autodiff();
+    let floats = Floats::of(&values)?;
+    if !floats.are_short() {
+        return Ok(None);
+    }
     let values = match values.dtype() {
         DType::F64 => values,
         _ => values.cast(DType::F32),
     };
-    drawn_errors(&values, floats)
+    Ok(Some(drawn_errors(&values, floats.dtype)))
 }
 
 /// A draw of the errors that rounding `values` to short floats makes, of the same shape: each sample is multiplied by a number

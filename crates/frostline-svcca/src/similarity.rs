@@ -24,7 +24,8 @@ pub struct Similarity {
     /// What unrelated layers of these samples and directions give in the mean: see [`crate::Chance`] for canonical
     /// correlations, and the other measures for theirs. 1 where any layers give 1.
     pub chance: f64,
-    /// What unrelated layers hardly exceed: `chance` and two standard deviations. A value up to this says nothing.
+    /// What unrelated layers hardly exceed: `chance` and two standard deviations. A value up to this says nothing. Gaussian layers
+    /// exceed it about one time in twenty; a few samples far larger than all others are allowed for, as [`Chance`](crate::Chance) says.
     pub chance_upper: f64,
     /// The value freed of chance, `(value - chance) / (1 - chance)`: 0 for unrelated layers in the mean, 1 for equal ones.
     /// None for `pls`, which has no largest value, and where chance alone gives 1.

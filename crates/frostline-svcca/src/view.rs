@@ -640,6 +640,7 @@ impl View {
                 equal: kept.equal,
                 floats: Some(self.floats),
                 rows_of_input: self.rows_of_input,
+                at_most: self.samples,
                 leverage: leverage.transpose()?,
             },
             directions,

@@ -179,7 +179,7 @@ fn means_of_short_floats_are_judged_by_the_errors_of_what_they_are_means_of() {
         + normal(400, 6).mul_scalar(0.01);
     let short = maps.cast(DType::F16).cast(DType::F32);
     let means = |maps: &Tensor<3>| maps.clone().mean_dim(1).reshape([400, 6]);
-    let errors = means(&rounding_errors(&short, DType::F16));
+    let errors = means(&rounding_errors(&short).unwrap().unwrap());
     let view = View::new(&means(&short)).unwrap();
     assert_eq!(view.rank().unwrap(), 6);
     let view = view.with_errors(&errors).unwrap();
@@ -201,7 +201,7 @@ fn means_of_short_floats_are_judged_by_the_errors_of_what_they_are_means_of() {
         signal.clone().mul_scalar(0.003).reshape([400, 1, 1]) + noise.clone() - noise.mean_dim(1);
     let maps = maps.add_scalar(1.0).cast(DType::BF16).cast(DType::F32);
     let mean = |maps: &Tensor<3>| maps.clone().mean_dim(1).reshape([400, 1]);
-    let errors = mean(&rounding_errors(&maps, DType::BF16));
+    let errors = mean(&rounding_errors(&maps).unwrap().unwrap());
     let view = View::single(&mean(&maps))
         .unwrap()
         .with_errors(&errors)

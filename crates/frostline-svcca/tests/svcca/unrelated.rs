@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use frostline_svcca::{Bias, Error, Grid, Measure, Pair, View, Wanted, Warning, cca};
+use frostline_svcca::{Bias, Error, Grid, Measure, Moments, Pair, View, Wanted, Warning, cca};
 
 use crate::samples;
 
@@ -76,6 +76,25 @@ fn rows_of_other_inputs_are_no_samples_of_each_other() {
         let error = grid.cells[0][1].error.as_ref().unwrap();
         assert!(error.contains("50 inputs"), "{error}");
         assert!(grid.cells[0][1].similarity.is_none());
+    }
+}
+
+#[test]
+fn moments_count_as_many_independent_samples_as_they_are_said_to_be_good_for() {
+    let (x, y) = (normal(600, 3), normal(600, 4));
+    let mut moments = Moments::new();
+    moments.add(&[&x, &y]).unwrap();
+    for measure in Measure::ALL {
+        let found = |independent: usize| {
+            let pair = moments.pair(0, 1).unwrap().counting(independent);
+            pair.similarity(measure).unwrap()
+        };
+        let (all, some) = (found(600), found(60));
+        assert_eq!((all.samples, some.samples), (600, 60), "{measure}");
+        assert_eq!(all.value, some.value, "{measure}");
+        let reach = |one: &frostline_svcca::Similarity| one.chance_upper;
+        assert!(reach(&some) > 1.5 * reach(&all), "{measure}");
+        assert_eq!(found(100_000).samples, 600, "{measure}");
     }
 }
 
