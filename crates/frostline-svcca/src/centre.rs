@@ -71,9 +71,9 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
             scale,
         )
     });
-    let mut rounding = RoundingNoise::new(samples, computed.collect(), written.collect());
+    let mut rounding = RoundingNoise::new(floats, samples, computed.collect(), written.collect());
     if let Some(whole) = whole.filter(|_| !varying.is_empty()) {
-        let errors = drawn_errors(&whole, floats.dtype).mul_scalar(scale.recip());
+        let errors = drawn_errors(&whole, floats.dtype)?.mul_scalar(scale.recip());
         rounding.draw(select(errors.cast(precision.dtype()), &varying), precision)?;
     }
     let activations = (!varying.is_empty()).then(|| select(centred, &varying));

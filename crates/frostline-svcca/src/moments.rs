@@ -451,7 +451,12 @@ impl PairMoments {
             let computed = scatter
                 .diagonal()
                 .map(|square| computed * square.max(0.0).sqrt());
-            RoundingNoise::new(samples, computed.as_slice().to_vec(), whole.collect())
+            RoundingNoise::new(
+                floats,
+                samples,
+                computed.as_slice().to_vec(),
+                whole.collect(),
+            )
         };
         let rounding = [rounding(0), rounding(1)];
         centred.rounded = [0, 1].map(|side| match centred.traces[side] {

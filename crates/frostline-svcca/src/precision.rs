@@ -1,4 +1,4 @@
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::{Error, products::read};
 
@@ -100,9 +100,42 @@ impl Floats {
 
 /// Whether floats of this type hold every value as it is.
 fn holds<const D: usize>(values: &Tensor<D>, dtype: DType) -> Result<bool, Error> {
-    let there_and_back = values.clone().cast(dtype).cast(values.dtype());
-    let off = (there_and_back - values.clone()).abs().max();
+    let off = (rounded_to(values, dtype)? - values.clone()).abs().max();
     Ok(read(off)?[0] == 0.0)
+}
+
+/// The values rounded to shorter floats, in their own: on the host where the device lacks these.
+pub(crate) fn rounded_to<const D: usize>(
+    values: &Tensor<D>,
+    dtype: DType,
+) -> Result<Tensor<D>, Error> {
+    let (own, device) = (values.dtype(), values.device());
+    if device.supports_dtype(dtype) {
+        return Ok(values.clone().cast(dtype).cast(own));
+    }
+    let rounded = read(values.clone())?.into_iter();
+    let rounded: Vec<f64> = rounded.map(|value| rounded_number(value, dtype)).collect();
+    let data = TensorData::new(rounded, values.dims()).convert_dtype(own);
+    Ok(Tensor::from_data(data, (&device, own)))
+}
+
+/// To nearest, halves to even.
+fn rounded_number(value: f64, dtype: DType) -> f64 {
+    let (digits, least, largest) = match dtype {
+        DType::F16 => (11, -14, 65_504.0),
+        DType::BF16 => (8, -126, f64::from(f32::MAX)),
+        _ => return f64::from(value as f32),
+    };
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let exponent = (value.abs().log2().floor() as i32).max(least);
+    let step = 2f64.powi(exponent - digits + 1);
+    let rounded = (value / step).round_ties_even() * step;
+    if rounded.abs() > largest {
+        return f64::INFINITY.copysign(value);
+    }
+    rounded
 }
 
 impl Precision {
@@ -183,6 +216,28 @@ impl Precision {
             Precision::F64 => 0.0,
             Precision::Mixed => 1e-4,
             Precision::F32 => 1e-1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_rounds_as_the_device_does() {
+        let device = Device::flex();
+        let values: Vec<f64> = (0..4000)
+            .map(|i| (f64::from(i) * 0.37).sin() * 10f64.powi(i % 12 - 8))
+            .collect();
+        let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [4000]), &device);
+        for dtype in [DType::F16, DType::BF16, DType::F32] {
+            assert!(device.supports_dtype(dtype), "{dtype:?}");
+            let tensor = tensor.clone().cast(DType::F32).cast(DType::F64);
+            let by_device = read(rounded_to(&tensor, dtype).unwrap()).unwrap();
+            for (value, rounded) in read(tensor).unwrap().into_iter().zip(by_device) {
+                assert_eq!(rounded_number(value, dtype), rounded, "{value:e} {dtype:?}");
+            }
         }
     }
 }

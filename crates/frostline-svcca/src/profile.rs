@@ -94,6 +94,12 @@ impl Profile {
         lowered.sum::<f64>() / kept
     }
 
+    /// The same of the direction that rounding has lowered most.
+    pub(crate) fn most_lowered(&self) -> f64 {
+        let most = self.noise.iter().copied().fold(0.0, f64::max);
+        most * most / 2.0
+    }
+
     /// Errors where the rows of two views can't be of the same samples: `SampleMismatch`, `InputMismatch`.
     pub(crate) fn check_samples(&self, other: &Profile) -> Result<(), Error> {
         if self.samples != other.samples {

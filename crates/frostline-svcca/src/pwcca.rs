@@ -55,7 +55,7 @@ impl Pwcca {
         let [weights_x, weights_y] = along.each_ref().map(weights);
         let [of_x, of_y] = &whitened.profiles;
         // What rounding takes off a correlation of 1, and how far it turns two variates into each other.
-        let lowered = of_x.lowered() + of_y.lowered();
+        let lowered = of_x.most_lowered() + of_y.most_lowered();
         let turned = (2.0 * lowered / of_x.samples as f64).sqrt();
         let groups = groups(&coefficients, EQUAL.max(2.0 * (lowered + turned)));
         let [range_x, range_y] = along.map(|along| range(&along, &coefficients, &groups));

@@ -3,7 +3,7 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::{
     Error, decompose,
-    precision::{Floats, Precision},
+    precision::{Floats, Precision, rounded_to},
     products::gram,
 };
 
@@ -11,10 +11,15 @@ use crate::{
 /// share, as of a layer norm computed in the floats in which it came, are a little larger than a number's own.
 pub(crate) const ROUNDING_MARGIN: f64 = 1.5;
 
+/// The same for f16 and bf16, in which layers are computed as well: what a layer norm is made of is rounded several times.
+const SHORT_MARGIN: f64 = 3.0;
+
 /// What rounding can have made of a view's values, in units of the view's scale.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundingNoise {
     samples: usize,
+    /// How many times what writing adds along a direction its singular value has to be.
+    margin: f64,
     /// Of each varying neuron, `√Σ` over samples of the squared errors of computing and of holding it. Neurons of a sample may
     /// share these.
     computed: DVector<f64>,
@@ -34,9 +39,19 @@ enum Drawn {
 }
 
 impl RoundingNoise {
-    pub(crate) fn new(samples: usize, computed: Vec<f64>, written: Vec<f64>) -> RoundingNoise {
+    pub(crate) fn new(
+        floats: Floats,
+        samples: usize,
+        computed: Vec<f64>,
+        written: Vec<f64>,
+    ) -> RoundingNoise {
         RoundingNoise {
             samples,
+            margin: if floats.are_short() {
+                SHORT_MARGIN
+            } else {
+                ROUNDING_MARGIN
+            },
             computed: DVector::from_vec(computed),
             written: DVector::from_vec(written),
             drawn: None,
@@ -46,6 +61,7 @@ impl RoundingNoise {
     /// Takes these errors `[sample, varying neuron]` for a draw of what writing the values made.
     pub(crate) fn draw(&mut self, errors: Tensor<2>, precision: Precision) -> Result<(), Error> {
         let [samples, neurons] = errors.dims();
+        self.margin = SHORT_MARGIN;
         let errors = errors.clone() - errors.mean_dim(0);
         self.drawn = Some(if neurons >= samples {
             Drawn::OverNeurons(gram(&errors.transpose(), precision)?)
@@ -59,14 +75,19 @@ impl RoundingNoise {
     /// rounding can have given it.
     ///
     /// # Formula
-    /// `1.5 (Σ_j |v_j| c_j + (1 + √(d / n)) e)`: c of computing, and e the norm that writing adds along v, `√(Σ_j v_j² w_j² / 3)`
-    /// of independent errors or that of the drawn ones; n samples of d neurons leave no direction with less than the bracket.
+    /// `1.5 Σ_j |v_j| c_j + m (1 + √(d / n)) e`: c of computing, m 1.5 or of short floats 3, and e the norm that writing adds
+    /// along v, `√(Σ_j v_j² w_j² / 3)` of independent errors or that of the drawn ones. Of errors in n samples of d neurons the
+    /// strongest direction has `1 + √(d / n)` times what one has in the mean.
     pub(crate) fn bound_along(
         &self,
         right: &DMatrix<f64>,
         left: Option<&DMatrix<f64>>,
     ) -> Vec<f64> {
-        let crowd = 1.0 + (self.written.len() as f64 / self.samples as f64).sqrt();
+        let across = (self.written.len() as f64 / self.samples as f64).sqrt();
+        let crowd = match (&self.drawn, left) {
+            (Some(Drawn::OverNeurons(_)), Some(_)) => 1.0 + across.recip(),
+            _ => 1.0 + across,
+        };
         let along = self.along(right, left);
         let shared = right.column_iter().map(|vector| {
             let pairs = vector.iter().zip(&self.computed);
@@ -74,7 +95,7 @@ impl RoundingNoise {
         });
         let bounds = shared.zip(along);
         bounds
-            .map(|(shared, own)| ROUNDING_MARGIN * (shared + crowd * own))
+            .map(|(shared, own)| ROUNDING_MARGIN * shared + self.margin * crowd * own)
             .collect()
     }
 
@@ -90,7 +111,7 @@ impl RoundingNoise {
         let own = self.along_samples(left);
         let bounds = own
             .into_iter()
-            .map(|own| ROUNDING_MARGIN * (computed + crowd * own));
+            .map(|own| ROUNDING_MARGIN * computed + self.margin * crowd * own);
         bounds.collect()
     }
 
@@ -151,13 +172,16 @@ pub fn rounding_errors<const D: usize>(values: &Tensor<D>) -> Result<Option<Tens
         DType::F64 => values,
         _ => values.cast(DType::F32),
     };
-    Ok(Some(drawn_errors(&values, floats.dtype)))
+    drawn_errors(&values, floats.dtype).map(Some)
 }
 
 /// A draw of the errors that rounding `values` to short floats makes, of the same shape: each sample is multiplied by a number
 /// of its own between ½ and 1 first, so that values lie elsewhere between two floats. Values of a sample that are alike still
 /// have like errors.
-pub(crate) fn drawn_errors<const D: usize>(values: &Tensor<D>, floats: DType) -> Tensor<D> {
+pub(crate) fn drawn_errors<const D: usize>(
+    values: &Tensor<D>,
+    floats: DType,
+) -> Result<Tensor<D>, Error> {
     let samples = values.dims()[0];
     let device: Device = values.device();
     // The golden ratio fills the range evenly.
@@ -168,8 +192,7 @@ pub(crate) fn drawn_errors<const D: usize>(values: &Tensor<D>, floats: DType) ->
     let factors = TensorData::new(factors, shape).convert_dtype(values.dtype());
     let factors = Tensor::<D>::from_data(factors, (&device, values.dtype()));
     let scaled = values.clone() * factors.clone();
-    let rounded = scaled.clone().cast(floats).cast(values.dtype());
-    (rounded - scaled) / factors
+    Ok((rounded_to(&scaled, floats)? - scaled) / factors)
 }
 
 /// What the values of a neuron were rounded by, at most: `√(u² Σ x² + n step²)`.
@@ -189,12 +212,12 @@ mod tests {
         let values = crate::range_finder::gaussian(400, 3);
         let values = crate::products::upload(&values, DType::F64, &device);
         for (dtype, unit) in [(DType::F16, 2f64.powi(-11)), (DType::BF16, 2f64.powi(-8))] {
-            let errors = drawn_errors(&values, dtype);
+            let errors = drawn_errors(&values, dtype).unwrap();
             let ratio = read((errors.clone() / values.clone()).abs().max()).unwrap()[0];
             assert!(ratio <= unit && ratio > 0.8 * unit, "{dtype:?} {ratio:e}");
         }
         let alike = values.clone().slice_dim(1, 0..1).repeat_dim(1, 3);
-        let errors = read(drawn_errors(&alike, DType::BF16)).unwrap();
+        let errors = read(drawn_errors(&alike, DType::BF16).unwrap()).unwrap();
         assert!(
             errors
                 .chunks(3)

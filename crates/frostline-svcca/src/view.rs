@@ -183,7 +183,7 @@ impl View {
     ///
     /// # Formula
     /// With right singular vectors v, direction i counts where `s_i > max(samples, neurons) · ε · s_max`, ε that of f64,
-    /// and `s_i > 1.5 (Σ_j |v_ij| c_j + (1 + √(neurons / samples)) e_i)`. There `c_j = (2 h + 32 c) ‖x_j - mean‖` is what
+    /// and `s_i > 1.5 Σ_j |v_ij| c_j + m (1 + √(neurons / samples)) e_i`, m 1.5 or for f16 and bf16, in which layers are computed too, 3. There `c_j = (2 h + 32 c) ‖x_j - mean‖` is what
     /// computing and holding neuron j can have made of it over all samples, errors that neurons may share, and e_i what
     /// rounding each number by itself to the floats in which it came adds along v: `√(Σ_j v_ij² u² ‖x_j‖² / 3)`, or for f16
     /// and bf16 the norm along v of errors that are drawn, by rounding the activations after each sample was multiplied by

@@ -74,14 +74,16 @@ impl<'a> Findings<'a> {
             [_, Err(_)] => format!("{}: {message}", self.layers(Side::Y, group)),
             // The grid keeps the text alone, in which the sides have no names.
             [Ok(x), Ok(y)] => match x.similarity(y) {
-                Err(error @ Error::NoVariance { side, .. }) => {
-                    let layers = self.layers(side, group);
-                    error.named(&layers, &layers)
-                }
-                Err(error) if error.to_string() == *message => {
-                    let text = error.named(self.row(group.at), self.column(group.at));
-                    format!("{}: {text}", self.pairs(group))
-                }
+                Err(error) if error.to_string() == *message => match error {
+                    Error::NoVariance { side, .. } => {
+                        let layers = self.layers(side, group);
+                        error.named(&layers, &layers)
+                    }
+                    _ => {
+                        let text = error.named(self.row(group.at), self.column(group.at));
+                        format!("{}: {text}", self.pairs(group))
+                    }
+                },
                 _ => format!("{}: {message}", self.pairs(group)),
             },
         }

@@ -182,12 +182,17 @@ fn of_file(
     let mut size = 0;
     let prepare = |held: &mut Vec<(Values, usize)>| {
         let views = held.drain(..);
-        let views = views.map(|(values, inputs)| values.view(inputs, false));
+        let views = views.map(|(values, inputs)| {
+            bar.inc(1);
+            values.view(inputs, false)
+        });
         options.measure.prepare_views(views)
     };
-    bar.set_length(chosen.len() as u64);
+    // Each is read, and made ready.
+    bar.set_position(0);
+    bar.set_length(2 * chosen.len() as u64);
     for (at, choice) in chosen.iter().enumerate() {
-        bar.set_position(at as u64);
+        bar.inc(1);
         let entry = &archive.entries()[at];
         let name = entry.name().to_string();
         match (choice, left_out(entry)) {
@@ -201,14 +206,13 @@ fn of_file(
         }
         let label = format!("{path}:{name}");
         // What was named has to be compared; what wasn't is left out and said.
-        let mut leave_out = |reason: Failure| match (choice, reason) {
+        let left_out_for = |reason: Failure| match (choice, reason) {
             (Choice::Matched, Failure::Data(reason) | Failure::Usage(reason)) => {
                 let told = reason
                     .strip_prefix(&format!("{label}: "))
                     .map(str::to_string);
                 let told = told.unwrap_or(reason.replace(&format!("{label} has"), "it has"));
-                layers.left_out.push((name.clone(), told));
-                Ok(())
+                Ok((name.clone(), told))
             }
             (_, other) => Err(other),
         };
@@ -218,16 +222,16 @@ fn of_file(
         let mut file = match opened {
             Ok(file) => file,
             Err(reason) => {
-                leave_out(reason)?;
+                layers.left_out.push(left_out_for(reason)?);
                 continue;
             }
         };
         let memory = file.memory();
         if memory > IN_MEMORY {
-            leave_out(Failure::Data(format!(
+            layers.left_out.push(left_out_for(Failure::Data(format!(
                 "{label}: it takes more than {} GiB of memory; compare it alone, which reads it in blocks",
                 IN_MEMORY >> 30
-            )))?;
+            )))?);
             continue;
         }
         // What a layer keeps is smaller than the layer, so they are not all held at once.
@@ -239,7 +243,7 @@ fn of_file(
         let values = match file.values(0..samples) {
             Ok(values) => values,
             Err(reason) => {
-                leave_out(reason)?;
+                layers.left_out.push(left_out_for(reason)?);
                 continue;
             }
         };
