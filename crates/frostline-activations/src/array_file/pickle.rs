@@ -195,9 +195,7 @@ impl<R: BufRead> Machine<'_, R> {
             }
             b'F' => {
                 let line = self.input.line()?;
-                let real = std::str::from_utf8(&line)
-                    .ok()
-                    .and_then(|line| line.parse().ok());
+                let real = line.trim().parse().ok();
                 self.push(real.map_or(Value::Other, Value::Real))?;
             }
 
