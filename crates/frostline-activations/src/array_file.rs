@@ -30,6 +30,8 @@ use stretch::{Stretch, StretchReader};
 
 /// The most arrays that are read of a file.
 const MOST_ARRAYS: usize = 1 << 20;
+/// The most bytes that the name of an array may have, as in a zip archive.
+const LONGEST_NAME: usize = 65_535;
 
 /// A file of arrays, of which only the headers have been read, once.
 ///
@@ -38,7 +40,7 @@ const MOST_ARRAYS: usize = 1 << 20;
 /// | `.npy`, versions 1 to 3, C and Fortran order | one | none |
 /// | `.npz`, stored or deflated | any number | those that `numpy.savez` was given |
 /// | safetensors | any number | those that it gives |
-/// | `.pt`, `.pth`: what `torch.save` writes of a tensor, or of dicts and lists with tensors | any number | their keys, with dots between them; none for a single tensor |
+/// | `.pt`, `.pth`: what `torch.save` writes of a tensor, or of dicts and lists with tensors | any number | their keys, with dots between them, `#2` behind the second of the same; none for a single tensor |
 ///
 /// What kind a file is goes by its first bytes. Values are bool, int8 to int64, uint8 to uint64,
 /// float16, bfloat16, float32 or float64, little or big endian. The first axis is the sample.
@@ -567,6 +569,14 @@ fn listed(entries: &[ArrayEntry]) -> String {
     match entries.len().saturating_sub(MOST) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+fn too_long(name: usize) -> ArrayFileProblem {
+    ArrayFileProblem::Header {
+        problem: format!(
+            "the name of an array has {name} bytes, and at most {LONGEST_NAME} are read"
+        ),
     }
 }
 

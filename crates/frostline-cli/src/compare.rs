@@ -3,9 +3,9 @@ use std::path::Path;
 use frostline::report::{aligned, escaped, fixed};
 
 use frostline::svcca::{
-    Chance, Comparison, Correlations, Cut, DftCca, Error, Measure, Moments, Pair, View, Warning,
-    dft_cca,
+    Bias, Chance, Comparison, Correlations, Cut, DftCca, Measure, Moments, Pair, Warning, dft_cca,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -27,10 +27,9 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
     let names = [x, y].map(|path| path.display().to_string());
     let mut x = LayerFile::open(x, options.axes, options.neurons)?;
     let mut y = LayerFile::open(y, options.axes, options.neurons)?;
-    if x.samples() != y.samples() {
-        let (x, y) = (x.samples(), y.samples());
-        let mismatch = Error::SampleMismatch { x, y };
-        return Err(Failure::Data(mismatch.named(&names[0], &names[1])));
+    let labels = names.each_ref().map(String::as_str);
+    if let Some(mismatch) = x.places().mismatch(&y.places(), labels) {
+        return Err(Failure::Data(mismatch));
     }
     let mut found = if x.memory().saturating_add(y.memory()) <= IN_MEMORY {
         in_memory(&mut x, &mut y)?
@@ -38,9 +37,13 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
         in_blocks(&mut x, &mut y)?
     };
     let mut dft = None;
+    let mut more: Vec<Warned> = Vec::new();
     if x.has_maps() && y.has_maps() {
         match maps(&mut x, &mut y) {
-            Ok(compared) => dft = Some(compared),
+            Ok(compared) => {
+                more.extend(compared.warnings.iter().cloned().map(Warned::of_dft));
+                dft = Some(compared);
+            }
             Err(Failure::Data(reason)) => {
                 let measure = "dft_cca".to_string();
                 let undefined = Warning::Undefined { measure, reason };
@@ -49,16 +52,37 @@ pub(crate) fn compare(x: &Path, y: &Path, options: &Options) -> Result<(), Failu
             Err(other) => return Err(other),
         }
     }
+    let own = found.warnings.iter().map(|warning| Warned {
+        measures: warning.measures.iter().map(Measure::to_string).collect(),
+        warning: warning.warning.clone(),
+    });
+    let warnings: Vec<Warned> = own.chain(more).collect();
     if options.json {
-        out::print_json(&report(&found, dft.as_ref()))
+        out::print_json(&report(&found, dft.as_ref(), &warnings))
     } else {
-        let names = names.each_ref().map(String::as_str);
-        out::print(&text(&found, dft.as_ref(), names))
+        out::print(&text(&found, dft.as_ref(), &warnings, labels))
+    }
+}
+
+/// A warning with the names of the measures that it is about; none where it is about all.
+#[derive(Serialize)]
+struct Warned {
+    measures: Vec<String>,
+    #[serde(flatten)]
+    warning: Warning,
+}
+
+impl Warned {
+    fn of_dft(warning: Warning) -> Warned {
+        Warned {
+            measures: vec!["dft_cca".to_string()],
+            warning,
+        }
     }
 }
 
 /// The fields that machines read.
-fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
+fn report(found: &Comparison, dft: Option<&DftCca>, warnings: &[Warned]) -> Value {
     let coefficients = |found: &Correlations| found.coefficients.as_slice().to_vec();
     let cut = |found: &Correlations| {
         let (Cut::Variance(share) | Cut::SingularValues(share)) = found.cut else {
@@ -66,43 +90,67 @@ fn report(found: &Comparison, dft: Option<&DftCca>) -> Value {
         };
         json!({"cut": share, "kept": found.kept, "coefs": coefficients(found), "mean": found.mean})
     };
+    // Where a layer doesn't vary there is nothing to correlate, and no number that says so.
+    let varies = !found.rank.contains(&0);
+    let is_measured = |measure: Measure| {
+        found
+            .similarities
+            .iter()
+            .any(|similarity| similarity.measure == measure)
+    };
+    let chance = |found: Chance| {
+        let Chance {
+            mean_rho,
+            mean_rho2,
+            edge,
+            ..
+        } = found;
+        json!({"mean_rho": mean_rho, "mean_rho2": mean_rho2, "edge": edge})
+    };
     json!({
         "n": found.samples,
         "d": found.neurons,
         "rank": found.rank,
-        "cca": found.cca.as_ref().map(|cca| json!({"coefs": coefficients(cca), "mean": cca.mean})),
-        "svcca": found.svcca.as_ref().map(cut),
-        "svcca_singular_values": found.svcca_singular_values.as_ref().map(cut),
-        "pwcca": found.pwcca.as_ref().map(|pwcca| {
+        "cca": found.cca.as_ref().filter(|_| varies).map(|cca| json!({"coefs": coefficients(cca), "mean": cca.mean})),
+        "svcca": found.svcca.as_ref().filter(|_| varies).map(cut),
+        "svcca_singular_values": found.svcca_singular_values.as_ref().filter(|_| varies).map(cut),
+        "pwcca": found.pwcca.as_ref().filter(|_| varies).map(|pwcca| {
             json!({"x": pwcca.x, "y": pwcca.y, "default": pwcca.default})
         }),
-        "cka": found.cka,
-        "procrustes": found.procrustes.map(|procrustes| {
+        "cka": varies.then(|| json!({
+            "biased": is_measured(Measure::Cka(Bias::Biased)).then_some(found.cka.biased),
+            "debiased": found.cka.debiased.filter(|_| is_measured(Measure::Cka(Bias::Debiased))),
+            "doubt": found.cka.doubt,
+        })),
+        "procrustes": found.procrustes.filter(|_| is_measured(Measure::Procrustes)).map(|procrustes| {
             json!({"cosine": procrustes.cosine, "angular": procrustes.angular})
         }),
-        "r2": found.r2,
+        "r2": varies.then_some(found.r2),
         "participation_ratio": found.participation_ratio,
-        "chance": found.cca.as_ref().map(|cca| {
-            let Chance { mean_rho, mean_rho2, edge, .. } = cca.chance;
-            json!({"mean_rho": mean_rho, "mean_rho2": mean_rho2, "edge": edge})
-        }),
+        "chance": found.cca.as_ref().filter(|_| varies).map(|cca| chance(cca.chance)),
         "bartlett": real_directions(found),
         "dft_cca": dft.map(|dft| {
             let rows = dft.mean_per_frequency.row_iter();
             let rows = rows.map(|row| row.iter().copied().collect::<Vec<f64>>());
-            json!({"mean": dft.mean, "mean_per_frequency": rows.collect::<Vec<_>>()})
+            let varies = !dft.rank.contains(&0);
+            json!({
+                "mean": varies.then_some(dft.mean),
+                "mean_per_frequency": rows.collect::<Vec<_>>(),
+                "rank": dft.rank,
+                "chance": varies.then(|| chance(dft.chance)),
+            })
         }),
         "similarities": found.similarities,
-        "warnings": found.warnings,
+        "warnings": warnings,
     })
 }
 
 fn in_memory(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure> {
     let all = 0..x.samples();
     // What was read is dropped with its view: a layer is held once.
-    let of_x = View::new(&x.view(all.clone())?).and_then(|view| view.of_inputs(all.len()));
+    let of_x = x.values(all.clone())?.view(all.len(), true);
     let of_x = of_x.map_err(|error| x.told(error))?;
-    let of_y = View::new(&y.view(all.clone())?).and_then(|view| view.of_inputs(all.len()));
+    let of_y = y.values(all.clone())?.view(all.len(), true);
     let of_y = of_y.map_err(|error| y.told(error))?;
     Ok(Pair::of(&of_x, &of_y)?.compare()?)
 }
@@ -124,14 +172,25 @@ fn in_blocks(x: &mut LayerFile, y: &mut LayerFile) -> Result<Comparison, Failure
     let bar = out::bar("reading {bar:30} {pos}/{len} samples, {eta} left");
     bar.set_length(samples as u64);
     let mut moments = Moments::new();
+    // Rows of one input aren't independent, which moments can't tell: the first block stands for all.
+    let mut share = 1.0;
     for start in (0..samples).step_by(rows) {
         let block = start..samples.min(start + rows);
-        let (of_x, of_y) = (x.view(block.clone())?, y.view(block.clone())?);
-        moments.add(&[&of_x, &of_y])?;
+        let (of_x, of_y) = (x.values(block.clone())?, y.values(block.clone())?);
+        moments.add(&[&of_x.values, &of_y.values])?;
+        if start == 0 && x.rows_of_sample() > 1 {
+            let few = block.len();
+            let views = [of_x.view(few, false)?, of_y.view(few, false)?];
+            let found = Pair::of(&views[0], &views[1])?.similarity(Measure::Cka(Bias::Biased));
+            share = found.map_or(1.0, |found| {
+                found.samples as f64 / views[0].samples() as f64
+            });
+        }
         bar.set_position(block.end as u64);
     }
     bar.finish_and_clear();
-    Ok(moments.pair(0, 1)?.compare()?)
+    let independent = (share * moments.samples() as f64).round() as usize;
+    Ok(moments.pair(0, 1)?.counting(independent).compare()?)
 }
 
 fn maps(x: &mut LayerFile, y: &mut LayerFile) -> Result<DftCca, Failure> {
@@ -146,7 +205,12 @@ fn maps(x: &mut LayerFile, y: &mut LayerFile) -> Result<DftCca, Failure> {
 }
 
 /// The table for people. `x` and `y` are the layers' names.
-fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
+fn text(
+    found: &Comparison,
+    dft: Option<&DftCca>,
+    warnings: &[Warned],
+    [x, y]: [&str; 2],
+) -> String {
     let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
     let mut rows = vec![["measure", "value", "chance", "corrected", ""].map(String::from)];
@@ -164,21 +228,34 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
             note(found, measure, [x, y]),
         ]);
     }
-    let mut more = |name: &str, value: String, note: String| {
-        let none = String::new;
-        rows.push([name.to_string(), value, none(), none(), note]);
+    let mut more = |name: &str, value: String, chance: [String; 2], note: String| {
+        let [chance, corrected] = chance;
+        rows.push([name.to_string(), value, chance, corrected, note]);
     };
+    let none = || [String::new(), String::new()];
     if let Some(dft) = dft {
         let [height, width] = dft.frequencies;
         let grid = format!("over {height} x {width} frequencies");
-        more("dft_cca", fixed(dft.mean, 6), grid);
+        let chance = dft.chance.mean_rho;
+        let levels = if dft.rank.contains(&0) {
+            [String::from("-"), String::from("-")]
+        } else {
+            let corrected = (chance < 1.0).then(|| fixed((dft.mean - chance) / (1.0 - chance), 3));
+            [fixed(chance, 3), corrected.unwrap_or("-".to_string())]
+        };
+        let value = if dft.rank.contains(&0) {
+            "n/a".to_string()
+        } else {
+            fixed(dft.mean, 6)
+        };
+        more("dft_cca", value, levels, grid);
     }
     let [of_x, of_y] = found.participation_ratio.map(|ratio| fixed(ratio, 3));
     let both = format!("of {x}; {of_y} of {y}");
-    more("participation_ratio", of_x, both);
+    more("participation_ratio", of_x, none(), both);
     if let Some(real) = real_directions(found) {
         let beyond = "directions correlate beyond chance".to_string();
-        more("bartlett", real.to_string(), beyond);
+        more("bartlett", real.to_string(), none(), beyond);
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let mut text = format!(
@@ -191,10 +268,9 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
     } else {
         ("", "")
     };
-    for warning in &found.warnings {
-        let mut warned = warning.warning.named(x, y);
-        if !warning.measures.is_empty() {
-            let measures: Vec<String> = warning.measures.iter().map(Measure::to_string).collect();
+    for Warned { measures, warning } in warnings {
+        let mut warned = warning.named(x, y);
+        if !measures.is_empty() {
             warned = format!("{}: {warned}", measures.join(", "));
         }
         text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warned));
@@ -204,7 +280,8 @@ fn text(found: &Comparison, dft: Option<&DftCca>, [x, y]: [&str; 2]) -> String {
 
 /// How many directions correlate beyond chance.
 fn real_directions(found: &Comparison) -> Option<usize> {
-    found.cca.as_ref()?.real_directions()
+    let varies = !found.rank.contains(&0);
+    found.cca.as_ref().filter(|_| varies)?.real_directions()
 }
 
 /// What there is to say of a measure beside its value.

@@ -4,8 +4,11 @@ mod layers;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use frostline::activations::ByChance;
+use frostline::freeze::by_chance;
 use frostline::report::{Heatmap, aligned, escaped, fixed, heatmap, similarity_colours};
-use frostline::svcca::{Cell, Grid, Measure, Wanted};
+use frostline::svcca::{Cell, Grid, Measure, Similarity, Wanted};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -28,6 +31,9 @@ pub(crate) struct Options {
     pub(crate) svg: Option<PathBuf>,
 }
 
+/// Pairs that are held at a time: each may have several warnings.
+const AT_A_TIME: usize = 1 << 15;
+
 /// Prints every layer of `a` against every layer of `b`.
 pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure> {
     if let Some(svg) = &options.svg {
@@ -37,52 +43,163 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
     let probe = Probe::of(a, b, options.steps);
     let rows = Source::open(a, options.steps[0], probe)?;
     let columns = Source::open(b, options.steps[1], probe)?;
-    let mut problems = Vec::from_iter(other_seeds(rows.seed, columns.seed));
+    let seeds = other_seeds(rows.seed, columns.seed);
     let [in_rows, in_columns] = choose(&options.layers, [&rows.names, &columns.names])?;
     let rows = rows.layers(&in_rows, options, &bar)?;
     let columns = columns.layers(&in_columns, options, &bar)?;
-    bar.set_message("comparing");
-    let wanted = Wanted::Values;
-    let found = Grid::of(&rows.prepared, &columns.prepared, wanted, |progress| {
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-    })?;
-    bar.finish_and_clear();
-    let findings = Findings::of(&rows, &columns, &found);
-    problems.extend(findings.errors());
     let left_out = left_out([(a, &rows), (b, &columns)]);
     left_out_lines(&left_out).iter().for_each(out::warn);
 
-    if let Some(svg) = &options.svg {
-        let picture = heatmap(&Heatmap {
-            title: format!("{} × {}", short(a), short(b)),
-            measure: options.measure.to_string(),
-            rows: (short(a), rows.names.clone()),
-            columns: (short(b), columns.names.clone()),
-            values: found.values(),
-            chance: frostline::grid_chance(&found),
-        })?;
-        write_file(svg, picture.as_bytes())?;
-    }
+    bar.set_message("comparing");
+    let mut found = Found {
+        values: Vec::new(),
+        chance: Vec::new(),
+        seen: Vec::new(),
+        findings: Findings::of(&rows, &columns),
+    };
+    let keeps = Keeps {
+        values: options.json || options.svg.is_some(),
+        chance: options.svg.is_some(),
+        seen: !options.json,
+    };
+    let picture = |found: &mut Found| match &options.svg {
+        None => Ok(()),
+        Some(svg) => {
+            let picture = heatmap(&Heatmap {
+                title: format!("{} × {}", short(a), short(b)),
+                measure: options.measure.to_string(),
+                rows: (short(a), rows.names.clone()),
+                columns: (short(b), columns.names.clone()),
+                values: found.values.clone(),
+                chance: std::mem::take(&mut found.chance),
+            })?;
+            write_file(svg, picture.as_bytes())
+        }
+    };
     if options.json {
-        return out::print_json(&json!({
-            "measure": options.measure,
-            "rows": rows.names,
-            "columns": columns.names,
-            "values": found.values(),
-            "cells": found.cells.iter().map(|cells| cells.iter().map(cell).collect()).collect::<Vec<Vec<Value>>>(),
-            "left_out": left_out.iter().map(|(file, name, reason)| json!({"file": file, "layer": name, "reason": reason})).collect::<Vec<_>>(),
-            "problems": problems,
-        }));
+        let left_out = left_out
+            .iter()
+            .map(|(file, name, reason)| json!({"file": file, "layer": name, "reason": reason}));
+        let left_out: Vec<Value> = left_out.collect();
+        // Pairs are written as they come, so that they are not all held: in the order of the names.
+        out::print_json_as(|json| {
+            json.value("columns", &columns.names)?;
+            json.value("left_out", &left_out)?;
+            json.value("measure", &options.measure)?;
+            json.list("cells", |cells| {
+                compare(&rows, &columns, &bar, |row, found_row| {
+                    cells.value(&found_row.iter().map(cell).collect::<Vec<Value>>())?;
+                    found.add(row, &found_row, &keeps);
+                    Ok(())
+                })
+            })?;
+            let problems = Vec::from_iter(seeds.clone().into_iter().chain(found.findings.errors()));
+            json.value("problems", &problems)?;
+            json.value("rows", &rows.names)?;
+            json.list("values", |values| {
+                found.values.iter().try_for_each(|row| values.value(row))
+            })
+        })?;
+        return picture(&mut found);
     }
-    let mut text = table(&rows.names, &columns.names, &found);
+    compare(&rows, &columns, &bar, |row, found_row| {
+        found.add(row, &found_row, &keeps);
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    picture(&mut found)?;
+    let mut text = table(&rows.names, &columns.names, &found.seen);
     if let Some(svg) = &options.svg {
         text += &format!("picture: {}\n", escaped(&svg.display().to_string()));
     }
     out::print(&text)?;
-    problems.iter().for_each(out::warn);
-    findings.warnings().iter().for_each(out::warn);
+    seeds.iter().for_each(out::warn);
+    found.findings.errors().iter().for_each(out::warn);
+    found.findings.warnings().iter().for_each(out::warn);
     Ok(())
+}
+
+/// Compares all pairs, and gives the rows of the grid to `each` in their order.
+fn compare(
+    rows: &Layers,
+    columns: &Layers,
+    bar: &ProgressBar,
+    mut each: impl FnMut(usize, Vec<Cell>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let step = (AT_A_TIME / columns.names.len().max(1)).max(1);
+    bar.set_length((rows.names.len() * columns.names.len()) as u64);
+    for first in (0..rows.names.len()).step_by(step) {
+        let some = &rows.prepared[first..rows.names.len().min(first + step)];
+        let before = (first * columns.names.len()) as u64;
+        let found = Grid::of(some, &columns.prepared, Wanted::Values, |progress| {
+            bar.set_position(before + progress.done as u64);
+        })?;
+        for (row, cells) in (first..).zip(found.cells) {
+            let cells = cells.into_iter().enumerate();
+            let cells = cells.map(|(column, cell)| match rows.mismatch(row, columns, column) {
+                None => cell,
+                mismatch => Cell {
+                    similarity: None,
+                    error: mismatch,
+                    rotations: None,
+                },
+            });
+            each(row, cells.collect())?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// What is kept of the pairs.
+struct Found<'a> {
+    values: Vec<Vec<Option<f64>>>,
+    chance: Vec<Vec<Option<ByChance>>>,
+    seen: Vec<Vec<Seen>>,
+    findings: Findings<'a>,
+}
+
+/// Which of it is needed.
+struct Keeps {
+    values: bool,
+    chance: bool,
+    seen: bool,
+}
+
+/// A pair as the table shows it.
+#[derive(Clone, Copy)]
+struct Seen {
+    value: f64,
+    /// How far it is above what chance gives.
+    above: f64,
+    is_chance: bool,
+    is_defined: bool,
+}
+
+impl Found<'_> {
+    fn add(&mut self, row: usize, cells: &[Cell], keeps: &Keeps) {
+        for (column, cell) in cells.iter().enumerate() {
+            self.findings.add([row, column], cell);
+        }
+        let similarities = || cells.iter().map(|cell| cell.similarity.as_ref());
+        if keeps.values {
+            let values = similarities().map(|found| found.map(|found| found.value));
+            self.values.push(values.collect());
+        }
+        if keeps.chance {
+            let by_chance = similarities().map(|found| found.map(by_chance));
+            self.chance.push(by_chance.collect());
+        }
+        if keeps.seen {
+            let seen = similarities().map(|found| Seen {
+                value: found.map_or(0.0, |found| found.value),
+                above: found.map_or(0.0, |found| found.corrected.unwrap_or(found.value)),
+                is_chance: found.is_some_and(Similarity::is_chance),
+                is_defined: found.is_some(),
+            });
+            self.seen.push(seen.collect());
+        }
+    }
 }
 
 /// A pair for machines.
@@ -149,10 +266,10 @@ fn left_out_lines(all: &[(String, String, String)]) -> Vec<String> {
 }
 
 /// A table with one column a layer, coloured on a terminal; values that unrelated layers may give are marked.
-fn table(rows: &[String], columns: &[String], found: &Grid) -> String {
+fn table(rows: &[String], columns: &[String], found: &[Vec<Seen>]) -> String {
     let mut table = vec![vec![String::new()]];
     table[0].extend(columns.iter().cloned());
-    for (row, cells) in rows.iter().zip(&found.cells) {
+    for (row, cells) in rows.iter().zip(found) {
         table.push(
             std::iter::once(row.clone())
                 .chain(cells.iter().map(written))
@@ -161,48 +278,42 @@ fn table(rows: &[String], columns: &[String], found: &Grid) -> String {
     }
     let right: Vec<usize> = (1..=columns.len()).collect();
     let mut text = aligned(&table, &right);
+    drop(table);
     if out::in_colour() {
         let mut lines = text.lines();
         let head = lines.next().unwrap_or_default();
-        let lines = lines.zip(&found.cells);
+        let lines = lines.zip(found);
         let lines: Vec<String> = lines.map(|(line, cells)| coloured(line, cells)).collect();
         text = format!("{head}\n{}\n", lines.join("\n"));
     }
-    let mut all = found
-        .cells
-        .iter()
-        .flatten()
-        .flat_map(|cell| &cell.similarity);
-    if all.any(|found| found.is_chance()) {
+    if found.iter().flatten().any(|seen| seen.is_chance) {
         text += "\n~ unrelated layers may give this value: it is not above its chance level\n";
     }
     text
 }
 
 /// A value to three digits, `n/a` where there is none, with a mark where chance may give it.
-fn written(cell: &Cell) -> String {
-    match &cell.similarity {
-        None => "n/a".to_string(),
-        Some(found) if found.is_chance() => format!("{}~", fixed(found.value, 3)),
-        Some(found) => fixed(found.value, 3),
+fn written(seen: &Seen) -> String {
+    match (seen.is_defined, seen.is_chance) {
+        (false, _) => "n/a".to_string(),
+        (true, true) => format!("{}~", fixed(seen.value, 3)),
+        (true, false) => fixed(seen.value, 3),
     }
 }
 
 /// A line of the table with the values, its last words, on the colours of a heatmap.
-fn coloured(line: &str, cells: &[Cell]) -> String {
+fn coloured(line: &str, cells: &[Seen]) -> String {
     let mut end = String::new();
     let mut rest = line;
-    for cell in cells.iter().rev() {
+    for seen in cells.iter().rev() {
         let start = rest.trim_end().rfind(' ').map_or(0, |blank| blank + 1);
         let (before, word) = rest.split_at(start);
-        end = match &cell.similarity {
-            None => format!("{word}{end}"),
-            Some(found) => {
-                // As in the picture, colours begin at what chance gives.
-                let above = found.corrected.unwrap_or(found.value);
-                let [[r, g, b], [ir, ig, ib]] = similarity_colours(above);
-                format!("\x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{word}\x1b[0m{end}")
-            }
+        end = if seen.is_defined {
+            // As in the picture, colours begin at what chance gives.
+            let [[r, g, b], [ir, ig, ib]] = similarity_colours(seen.above);
+            format!("\x1b[48;2;{r};{g};{b}m\x1b[38;2;{ir};{ig};{ib}m{word}\x1b[0m{end}")
+        } else {
+            format!("{word}{end}")
         };
         rest = before;
     }

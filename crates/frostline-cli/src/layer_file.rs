@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use clap::ValueEnum;
 use frostline::activations::{ArrayEntry, ArrayFile};
-use frostline::svcca::Error;
+use frostline::svcca::{Error, View, rounding_errors};
 
 use crate::failure::Failure;
 
@@ -121,23 +121,23 @@ impl<R: Read + Seek> LayerFile<R> {
                 self.maps_memory()
                     .saturating_add(COMPARED.saturating_mul(means))
             }
-            _ => COMPARED.saturating_mul(self.values()),
+            _ => COMPARED.saturating_mul(self.size()),
         }
     }
 
     /// The bytes of memory that its maps take in DFT-CCA: as they are read, and once more.
     pub(crate) fn maps_memory(&self) -> u64 {
         let width = if self.file.is_double() { 8 } else { 4 };
-        (2_u64 * width).saturating_mul(self.values())
+        (2_u64 * width).saturating_mul(self.size())
     }
 
     /// Bytes of one sample while it is read.
     pub(crate) fn sample_size(&self) -> u64 {
-        8 * self.values() / self.samples() as u64
+        8 * self.size() / self.samples() as u64
     }
 
     /// How many values the file has; an eighth of 2^64 at most, since they lie in it.
-    fn values(&self) -> u64 {
+    fn size(&self) -> u64 {
         self.file.shape().iter().map(|axis| *axis as u64).product()
     }
 
@@ -145,7 +145,7 @@ impl<R: Read + Seek> LayerFile<R> {
     pub(crate) fn neurons(&self) -> u64 {
         match (self.map_axes(), self.neurons) {
             (Some((channels, _)), Neurons::Means | Neurons::Channels) => channels as u64,
-            _ => self.values() / self.samples() as u64,
+            _ => self.size() / self.samples() as u64,
         }
     }
 
@@ -165,18 +165,12 @@ impl<R: Read + Seek> LayerFile<R> {
     }
 
     /// `[sample, neuron]` of these samples.
-    pub(crate) fn view(&mut self, samples: Range<usize>) -> Result<Tensor<2>, Failure> {
+    pub(crate) fn values(&mut self, samples: Range<usize>) -> Result<Values, Failure> {
         let count = samples.len();
         let data = self.file.read_rows(samples)?;
         let Some((channels, space)) = self.map_axes() else {
             let neurons = self.neurons() as usize;
-            let values = tensor(data, [count, neurons]);
-            // The reader widens them, but a direction is judged by the rounding of the floats in which they came.
-            return Ok(match self.file.dtype_name() {
-                "float16" => values.cast(DType::F16),
-                "bfloat16" => values.cast(DType::BF16),
-                _ => values,
-            });
+            return Ok(Values::of(self.as_saved(tensor(data, [count, neurons]))));
         };
         let positions = space.iter().product();
         let first = self.axes == Some(Axes::ChannelsFirst);
@@ -185,15 +179,54 @@ impl<R: Read + Seek> LayerFile<R> {
         } else {
             tensor(data, [count, positions, channels])
         };
+        let flat = self.as_saved(flat);
         let space = if first { 2 } else { 1 };
         Ok(match self.neurons {
-            Neurons::Means => flat.mean_dim(space).reshape([count, channels]),
-            Neurons::Channels if first => {
-                flat.swap_dims(1, 2).reshape([count * positions, channels])
+            Neurons::Means => {
+                let errors = rounding_errors(&flat).map_err(|error| self.told(error))?;
+                let means = |maps: Tensor<3>| maps.mean_dim(space).reshape([count, channels]);
+                Values {
+                    // A mean has more digits than what it is of.
+                    values: means(widened(flat)),
+                    errors: errors.map(means),
+                }
             }
-            Neurons::Channels => flat.reshape([count * positions, channels]),
-            Neurons::Positions => flat.reshape([count, channels * positions]),
+            Neurons::Channels if first => {
+                Values::of(flat.swap_dims(1, 2).reshape([count * positions, channels]))
+            }
+            Neurons::Channels => Values::of(flat.reshape([count * positions, channels])),
+            Neurons::Positions => Values::of(flat.reshape([count, channels * positions])),
         })
+    }
+
+    /// How many rows each sample has in its view.
+    pub(crate) fn rows_of_sample(&self) -> usize {
+        match (self.map_axes(), self.neurons) {
+            (Some((_, space)), Neurons::Channels) => space.iter().product(),
+            _ => 1,
+        }
+    }
+
+    /// Of what its rows are, where they are samples of others: as many inputs, and places that lie alike.
+    pub(crate) fn places(&self) -> Places {
+        let space = match (self.map_axes(), self.neurons) {
+            (Some((_, space)), Neurons::Channels) => space.to_vec(),
+            _ => Vec::new(),
+        };
+        Places {
+            samples: self.samples(),
+            space,
+        }
+    }
+
+    /// The values in the floats in which they were saved: the reader widens them, but a direction is judged by the rounding of
+    /// the floats in which they came.
+    fn as_saved<const D: usize>(&self, values: Tensor<D>) -> Tensor<D> {
+        match self.file.dtype_name() {
+            "float16" => values.cast(DType::F16),
+            "bfloat16" => values.cast(DType::BF16),
+            _ => values,
+        }
     }
 
     /// `[sample, channel, height, width]` of these samples; height 1 of a sequence.
@@ -211,16 +244,92 @@ impl<R: Read + Seek> LayerFile<R> {
         };
         let count = samples.len();
         let data = self.file.read_rows(samples)?;
-        Ok(if self.axes == Some(Axes::ChannelsFirst) {
+        Ok(self.as_saved(if self.axes == Some(Axes::ChannelsFirst) {
             tensor(data, [count, channels, height, width])
         } else {
             tensor(data, [count, height, width, channels]).permute([0, 3, 1, 2])
-        })
+        }))
     }
 
     /// An error of the library, told of this file: a row counted from where the block began.
     pub(crate) fn told(&self, error: Error) -> Failure {
         Failure::Data(format!("{}: {error}", self.name))
+    }
+}
+
+/// The values of a layer that are compared.
+pub(crate) struct Values {
+    /// `[sample, neuron]`.
+    pub(crate) values: Tensor<2>,
+    /// What rounding is likely to have made of these, where they are means of short floats.
+    errors: Option<Tensor<2>>,
+}
+
+impl Values {
+    fn of(values: Tensor<2>) -> Values {
+        Values {
+            values,
+            errors: None,
+        }
+    }
+
+    /// As a view of so many inputs: as precise as can be, or in f32 where the values came in no longer floats.
+    pub(crate) fn view(self, inputs: usize, precise: bool) -> Result<View, Error> {
+        let view = if precise || self.values.dtype() == DType::F64 {
+            View::new(&self.values)?
+        } else {
+            View::single(&self.values)?
+        };
+        let view = view.of_inputs(inputs)?;
+        match self.errors {
+            Some(errors) => view.with_errors(&errors),
+            None => Ok(view),
+        }
+    }
+}
+
+/// Of what the rows of a layer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) samples: usize,
+    /// The axes of space whose places are rows; none where each row is a sample of its own.
+    pub(crate) space: Vec<usize>,
+}
+
+impl Places {
+    /// Why the rows of two layers can't be paired, though they may be as many; none where they can.
+    pub(crate) fn mismatch(&self, other: &Places, [x, y]: [&str; 2]) -> Option<String> {
+        if self.samples != other.samples {
+            let (x_samples, y_samples) = (self.samples, other.samples);
+            let mismatch = Error::SampleMismatch {
+                x: x_samples,
+                y: y_samples,
+            };
+            return Some(mismatch.named(x, y));
+        }
+        let shown = |space: &[usize]| match space {
+            [] => "no places".to_string(),
+            space => {
+                let axes: Vec<String> = space.iter().map(usize::to_string).collect();
+                format!("places {}", axes.join(" x "))
+            }
+        };
+        (self.space != other.space).then(|| {
+            format!(
+                "{x} has {} but {y} has {}: a place of one is no sample of the other; compare with --neurons means, or by \
+                 dft_cca of maps",
+                shown(&self.space),
+                shown(&other.space)
+            )
+        })
+    }
+}
+
+/// In f32 where they are shorter.
+fn widened<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+    match values.dtype() {
+        DType::F64 => values,
+        _ => values.cast(DType::F32),
     }
 }
 

@@ -39,13 +39,16 @@ enum Command {
   frostline compare a.safetensors:conv3 b.safetensors:conv3 --layout nchw
   frostline compare keras.npy torch.npy --layout nhwc --neurons channels --json
 
-A file is .npy, .npz, safetensors, or .pt or .pth as torch.save writes it (a tensor, or dicts and lists of
-tensors; nothing in it is run). Its values are floats, whole numbers or truth values, [sample, neuron] with
-the same samples in the same order, or with --layout an array of 3 to 5 axes; one axis is one neuron. An
-array in a file with several is file:name, also where a file of that name exists.
+A file is .npy, .npz, safetensors, or .pt or .pth as torch.save writes it (a
+tensor, or dicts and lists of tensors; nothing in it is run). Its values are
+floats, whole numbers or truth values, [sample, neuron] with the same samples
+in the same order, or with --layout an array of 3 to 5 axes; one axis is one
+neuron. An array in a file with several is file:name, also where a file of
+that name exists.
 
-Layers are compared in up to 4 GiB of memory. Where they would take more, at 32 bytes a value, they are read
-in blocks, and plain CCA then leaves out directions too faint for that.
+Layers are compared in up to 4 GiB of memory. Where they would take more, at
+32 bytes a value, they are read in blocks, and plain CCA then leaves out
+directions too faint for that.
 
 Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
     Compare {
@@ -66,12 +69,14 @@ Exit codes: 1 for data that can't be read or compared, 2 for bad usage.")]
   frostline grid a.safetensors b.safetensors --measure cka --json
   frostline grid a.npz b.npz --layers 'conv*' --layers head
 
-Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20), cca, pwcca, pwcca_x, pwcca_y,
-cka, cka_biased, procrustes, r2, pls. A ~ behind a value says that unrelated layers may give it; --json has
-the chance level, the value freed of it and the warnings of each pair. Arrays that are no layers, such as
-labels, are left out unless --layers names them.
+Measures: svcca, svcca(0.95), svcca_singular_values, svcca_directions(20),
+cca, pwcca, pwcca_x, pwcca_y, cka, cka_biased, procrustes, r2, pls. A ~ behind
+a value says that unrelated layers may give it; --json has the chance level,
+the value freed of it and the warnings of each pair. Arrays that are no
+layers, such as labels, are left out unless --layers names them.
 
-Exit codes: 1 for data that can't be read or compared or a picture that can't be written, 2 for bad usage.")]
+Exit codes: 1 for data that can't be read or compared or a picture that can't
+be written, 2 for bad usage.")]
     Grid {
         /// Rows: a run folder (its last checkpoint), or a file of layers (.npz, safetensors, .pt, .pth)
         a: PathBuf,
@@ -108,14 +113,17 @@ Exit codes: 1 for data that can't be read or compared or a picture that can't be
   frostline report runs/* --json        what was run and how it ended, for machines
   frostline report runs/* --follow      while they go on: the page is drawn anew and loads itself anew
 
-Tables: runs.csv with the settings as columns, metrics.csv with what every step reported, checks.csv,
-layers.csv, and panes.csv, where row_layer is a layer during training and column_layer one at the end. A cell
-is empty where nothing is known; a text that a spreadsheet would take for a formula has an apostrophe in
-front. TensorBoard gets scalars, by the time at which each step was done; a run folder of an earlier version
-knows no date and counts seconds from the start of 1970. Folders are made, and files of the same names
+Tables: runs.csv with the settings as columns, metrics.csv with what every
+step reported, checks.csv, layers.csv, and panes.csv, where row_layer is a
+layer during training and column_layer one at the end. A cell is empty where
+nothing is known; a text that a spreadsheet would take for a formula has an
+apostrophe in front. TensorBoard gets scalars, by the time at which each step
+was done; a run folder of an earlier version knows no date and counts seconds
+from the start of 1970. Folders are made, and files of the same names
 replaced.
 
-Exit codes: 1 for a run that can't be read or a file that can't be written, 2 for bad usage.")]
+Exit codes: 1 for a run that can't be read or a file that can't be written, 2
+for bad usage.")]
     Report {
         /// Run folders: each has run.json, history.jsonl and checkpoints/
         #[arg(required = true, value_name = "RUN")]
@@ -145,17 +153,21 @@ Exit codes: 1 for a run that can't be read or a file that can't be written, 2 fo
   frostline replay runs/ordinary --policy 'converged(0.3, 0.15)' --policy linear --policy cubic
   frostline replay runs/* --policy 'warmup(0.3, at_most(0.5, converged))' --json
 
-Policies, with the arguments that they take when none are given: never, linear(0, 1), cubic(0.8),
-geometric(0.333), grad_norm(50), weight_delta(0.01, 2), converged(0.5, 0.1); with one share of the training for each
-layer: freeze_at(0.4, 0.4, 0.6). Around another policy: warmup(0.3, linear), at_most(0.5, linear),
-thaw_on_lr_drop(10, converged), dry_run(linear).
+Policies, with the arguments that they take when none are given: never,
+linear(0, 1), cubic(0.8), geometric(0.333), grad_norm(50), weight_delta(0.01,
+2), converged(0.5, 0.1); with one share of the training for each layer:
+freeze_at(0.4, 0.4, 0.6). Around another policy: warmup(0.3, linear),
+at_most(0.5, linear), costs_at_most(0.01, linear), thaw_on_lr_drop(10,
+converged), dry_run(linear).
 
-Nothing is trained. In a run that froze layers they look still from then on: replay runs that froze
-none. What is saved is a share of the training's computation: that of backward, and with a cache for
-the outputs of frozen layers that of their forward too. Measuring is not taken off. A policy that decides by
-what a run didn't record is left out and named.
+Nothing is trained. In a run that froze layers they look still from then on:
+replay runs that froze none. What is saved is a share of the training's
+computation: that of backward, and with a cache for the outputs of frozen
+layers that of their forward too. Measuring is not taken off. A policy that
+decides by what a run didn't record is left out and named.
 
-Exit codes: 1 for a run that can't be read or lacks what all policies decide by, 2 for bad usage.")]
+Exit codes: 1 for a run that can't be read or lacks what all policies decide
+by, 2 for bad usage.")]
     Replay {
         /// Run folders: each has run.json and history.jsonl
         #[arg(required = true, value_name = "RUN")]

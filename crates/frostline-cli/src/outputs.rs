@@ -7,6 +7,7 @@ use crate::failure::Failure;
 
 /// Writes a file of the command's, in the place of one of the same name. Its folder is made.
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    refuse_pipe(path)?;
     let failed = |path: &Path, error| Failure::Data(format!("{}: {error}", path.display()));
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -29,6 +30,7 @@ pub(crate) fn write_files(files: &[(PathBuf, Vec<u8>)]) -> Result<(), Failure> {
 
 /// Refuses an output that would take the place of what is read: an input file, or what an input run recorded.
 pub(crate) fn refuse_inputs(output: &Path, inputs: &[&Path]) -> Result<(), Failure> {
+    refuse_pipe(output)?;
     let written = resolved(output);
     match inputs
         .iter()
@@ -41,6 +43,24 @@ pub(crate) fn refuse_inputs(output: &Path, inputs: &[&Path]) -> Result<(), Failu
             input.display()
         ))),
     }
+}
+
+/// Refuses a named pipe, which waits until somebody reads it, perhaps for ever. What is called by a path below /dev, as the
+/// shell's own pipes are, has a reader.
+fn refuse_pipe(path: &Path) -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = std::fs::metadata(path).map(|there| there.file_type());
+        let waits = kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket());
+        if waits && !path.starts_with("/dev") && !path.starts_with("/proc") {
+            return Err(Failure::Usage(format!(
+                "{} is a pipe or a socket, which may wait for ever: name a file",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_input(written: &Path, input: &Path) -> bool {

@@ -50,6 +50,9 @@ impl Basis {
             self.directions = narrowed.map(|directions| directions.narrow(1, 0, count));
             let values = &self.profile.singular_values;
             self.profile.singular_values = values.rows(0, count).into_owned();
+            self.profile.noise.truncate(count);
+            // Of the directions that were kept before.
+            (self.profile.equal, self.profile.leverage) = (0, None);
         }
         self
     }

@@ -3,8 +3,9 @@ use nalgebra::DVector;
 
 use crate::{
     Error,
-    precision::{Precision, rounding_unit},
+    precision::{Floats, Precision, rounding_unit},
     products::read,
+    rounding_noise::{RoundingNoise, drawn_errors, written},
 };
 
 /// Activations without their mean and without the neurons that never vary.
@@ -15,22 +16,25 @@ pub(crate) struct Centred {
     pub(crate) scale: f64,
     /// Which neurons vary, ascending.
     pub(crate) varying: Vec<usize>,
-    /// Of each neuron that varies, `√Σ` over samples of the squared errors that rounding its values can have made: when
-    /// they were computed, written as the floats in which they came, and centred in those in which they are held. Divided
-    /// by `scale`.
-    pub(crate) rounding: Vec<f64>,
+    /// What rounding can have made of the neurons that vary: when they were computed, written as the floats in which they
+    /// came, and centred in those in which they are held. Divided by `scale`.
+    pub(crate) rounding: RoundingNoise,
+    /// To what the values were rounded.
+    pub(crate) floats: Floats,
 }
 
 /// Checks and centres `activations: [sample, neuron]`.
 pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Centred, Error> {
     let [samples, neurons] = activations.dims();
-    let came = rounding_unit(activations.dtype());
+    let floats = Floats::of(&activations)?;
+    let came = floats.unit();
     // What came in f64 stays so until its mean and its size are taken off: f32 could hold neither.
     let working = match activations.dtype() {
         DType::F64 => Precision::F64,
         _ => precision,
     };
     let activations = activations.cast(working.dtype());
+    let whole = floats.are_short().then(|| activations.clone());
     let mut columns = Columns::of(activations.clone())?;
     if !columns.are_usual() {
         columns = Columns::scaled(activations, columns, working)?;
@@ -51,32 +55,46 @@ pub(crate) fn centre(activations: Tensor<2>, precision: Precision) -> Result<Cen
             deviation > least * means[*column].abs()
         })
         .collect();
+    // Twice held, for the mean is taken off in two steps; and what a forward in f32 makes of a layer norm of values far
+    // from zero, whose error all neurons share.
     let held = rounding_unit(precision.dtype());
-    let rounding = varying.iter().map(|column| {
+    let computed = 2.0 * held + 32.0 * came.min(rounding_unit(DType::F32));
+    let computed = varying
+        .iter()
+        .map(|column| computed * squares[*column].sqrt());
+    let written = varying.iter().map(|column| {
         let (square, mean) = (squares[*column], means[*column]);
-        let whole = square + samples as f64 * mean * mean;
-        // Twice held, for the mean is taken off in two steps; and what a forward in f32 makes of a layer norm of values far
-        // from zero, whose error all neurons share.
-        let computed = 32.0 * came.min(rounding_unit(DType::F32));
-        came * whole.sqrt() + (2.0 * held + computed) * square.sqrt()
+        written(
+            floats,
+            square + samples as f64 * mean * mean,
+            samples,
+            scale,
+        )
     });
-    let rounding = rounding.collect();
-    let activations = match varying.len() {
-        0 => None,
-        count if count == neurons => Some(centred),
-        count => {
-            let device = centred.device();
-            let columns: Vec<i64> = varying.iter().map(|column| *column as i64).collect();
-            let columns = Tensor::<1, Int>::from_data(TensorData::new(columns, [count]), &device);
-            Some(centred.select(1, columns))
-        }
-    };
+    let mut rounding = RoundingNoise::new(floats, samples, computed.collect(), written.collect());
+    if let Some(whole) = whole.filter(|_| !varying.is_empty()) {
+        let errors = drawn_errors(&whole, floats.dtype)?.mul_scalar(scale.recip());
+        rounding.draw(select(errors.cast(precision.dtype()), &varying), precision)?;
+    }
+    let activations = (!varying.is_empty()).then(|| select(centred, &varying));
     Ok(Centred {
         activations,
         scale,
         varying,
         rounding,
+        floats,
     })
+}
+
+/// These columns, ascending.
+pub(crate) fn select(all: Tensor<2>, columns: &[usize]) -> Tensor<2> {
+    if columns.len() == all.dims()[1] {
+        return all;
+    }
+    let device = all.device();
+    let indices: Vec<i64> = columns.iter().map(|column| *column as i64).collect();
+    let indices = TensorData::new(indices, [columns.len()]);
+    all.select(1, Tensor::<1, Int>::from_data(indices, &device))
 }
 
 /// Mean of every neuron of `activations: [sample, neuron]`.
@@ -199,12 +217,31 @@ fn centred(activations: Tensor<2>, mean: Tensor<2>) -> Tensor<2> {
     centred.sub(rest)
 }
 
-/// `[1, column]`, as a product: on a CPU several times faster than a reduction along the rows.
+/// Rows of which a mean is taken at once: in f32 its rounding grows with them.
+const ROWS: usize = 128;
+
+/// `[1, column]`, as products: on a CPU several times faster than a reduction along the rows. Means of means, so that rounding
+/// grows with the logarithm of the rows and nothing overflows.
 pub(crate) fn column_means(columns: &Tensor<2>) -> Tensor<2> {
-    let [rows, _] = columns.dims();
+    let [rows, width] = columns.dims();
     let options = (&columns.device(), columns.dtype());
-    let weights = Tensor::<2>::full([1, rows], 1.0 / rows as f64, options);
-    weights.matmul(columns.clone())
+    let weights = |rows: usize| Tensor::<2>::full([1, rows], 1.0 / rows as f64, options);
+    let blocks = rows / ROWS;
+    if blocks < 2 {
+        return weights(rows).matmul(columns.clone());
+    }
+    let even = blocks * ROWS;
+    let by_block = columns.clone().slice_dim(0, 0..even);
+    let by_block = by_block.reshape([blocks, ROWS, width]);
+    let weights_of_block = weights(ROWS).reshape([1, 1, ROWS]).repeat_dim(0, blocks);
+    let means = weights_of_block.matmul(by_block).reshape([blocks, width]);
+    let mean = column_means(&means);
+    if even == rows {
+        return mean;
+    }
+    let rest = column_means(&columns.clone().slice_dim(0, even..rows));
+    let share = even as f64 / rows as f64;
+    mean.mul_scalar(share) + rest.mul_scalar(1.0 - share)
 }
 
 /// `NotFinite` with the first value that isn't; `first_row` is where these rows begin in the whole.

@@ -16,8 +16,15 @@ use statrs::function::gamma::ln_gamma;
 /// The mean of ρ² varies by `v² = 2b(N - a)(N - b) / (a N²(N + 2)(N - 1))` with `N = n - 1`, and the mean ρ by about
 /// `v / (2 mean_rho)`; with `a = 1` by `√(mean_rho2 - mean_rho²)`.
 ///
+/// Gaussian samples are about equally large. Where few samples are far larger than all others, the mean stays and values
+/// scatter more, as those few happen to meet: the deviation is then multiplied by the factor by which that of `Σ ρ²` over all
+/// orders of the samples exceeds the Gaussian one, `√(1 + (n - 3) τx τy / (2n(n - 1)))` with
+/// `τ = (n - 1)(n(n + 1) Σ h² / k - (n - 1)(k + 2)) / ((n - 3)(n - 1 - k))`, h the leverages of the samples in the k kept
+/// directions. Of moments, which hold no samples, they aren't known, and the level is the Gaussian one.
+///
 /// Source: Wachter 1980, Annals of Statistics 8(5); Muirhead 1982, Aspects of Multivariate Statistical Theory, section 10.6,
-/// for the variance of Pillai's trace.
+/// for the variance of Pillai's trace; Kazi-Aoual, Hitier, Sabatier, Lebreton 1995, Computational Statistics & Data Analysis
+/// 20(6), for that over all orders.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chance {
     /// Mean ρ of noise.
@@ -99,6 +106,27 @@ impl Chance {
         let log = ln_gamma((d + 1.0) / 2.0) - ln_gamma(d / 2.0) + ln_gamma((n - 1.0) / 2.0)
             - ln_gamma(n / 2.0);
         log.exp().min(1.0)
+    }
+}
+
+/// By what the standard deviation of `tr(S T)`, over all orders of the samples, exceeds that of Gaussian samples: see
+/// [`Chance`]. `participation` are `tr(S)² / tr(S²)` and `diagonal` `Σ s_ii² / tr(S²)` of both centred products over neurons.
+pub(crate) fn tail_factor(samples: usize, participation: [f64; 2], diagonal: [f64; 2]) -> f64 {
+    let n = samples as f64;
+    let tau = |side: usize| {
+        let (beta, diagonal) = (participation[side], diagonal[side]);
+        let heavy = n * (n + 1.0) * diagonal - (n - 1.0) * (beta + 2.0);
+        (n - 1.0) * heavy / ((n - 3.0) * (n - 1.0 - beta))
+    };
+    let crowded = |beta: &f64| *beta >= n - 1.5;
+    if samples < 5 || participation.iter().any(crowded) {
+        return 1.0;
+    }
+    let more = (n - 3.0) * tau(0) * tau(1) / (2.0 * n * (n - 1.0));
+    if more.is_finite() {
+        (1.0 + more.max(0.0)).sqrt()
+    } else {
+        1.0
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Bias, Error, Measure, Warning, centred_pair::CentredPair, similarity::Level};
+use crate::{Bias, Error, Measure, centred_pair::CentredPair, similarity::Level};
 
 /// Linear centred kernel alignment: how alike the samples' distances from each other are.
 ///
@@ -10,7 +10,9 @@ use crate::{Bias, Error, Measure, Warning, centred_pair::CentredPair, similarity
 /// `H(x, y) = (‖XᵀY‖²_F - n/(n-2) Σ a b + ‖X‖²_F ‖Y‖²_F / ((n-1)(n-2))) / (n (n-3))`.
 ///
 /// Debiased, unrelated views give 0 in the mean and vary by `√(2 / (n(n - 3)))`; biased, `‖X‖²_F ‖Y‖²_F / ((n - 1) ‖XᵀX‖_F ‖YᵀY‖_F)`
-/// in the mean, in both cases over all orders of y's samples.
+/// in the mean, in both cases over all orders of y's samples. Where few samples are far larger than all others, the biased one
+/// varies more, by the factor of [`Chance`](crate::Chance) with `tr(S)² / tr(S²)` in place of k and `Σ s_ii² / tr(S²)` in that of `Σ h² / k`,
+/// S the kernel.
 ///
 /// H is a difference of sums. Where single samples dominate these, rounding may hide it: `doubt` bounds how far.
 ///
@@ -45,8 +47,10 @@ impl Cka {
                 let size = of.value.max(of.doubt);
                 of.doubt / size + 2.0 * pair.held * trace / size.sqrt()
             });
-            let doubt = both.doubt / norm + (own[0] + own[1]) * value.abs().max(1.0);
-            let certain = of_x.value > 0.0 && of_y.value > 0.0 && doubt <= MOST_DOUBT;
+            let sums = both.doubt / norm + (own[0] + own[1]) * value.abs().max(1.0);
+            let certain = of_x.value > 0.0 && of_y.value > 0.0 && sums <= MOST_DOUBT;
+            // What rounding added to the activations themselves makes the norms larger.
+            let doubt = sums + pair.rounded.iter().sum::<f64>() * value.abs();
             ((certain && value.is_finite()).then_some(value), doubt)
         });
         Cka {
@@ -68,15 +72,16 @@ impl Cka {
         };
         let n = pair.independent.max(4) as f64;
         let deviation = (2.0 / (n * (n - 3.0))).sqrt();
-        // The diagonals of the kernels are the same for all orders of the samples.
-        let off = |which: usize, norm: f64| {
-            (1.0 - pair.squared_norms[which] / (norm * norm)).clamp(0.0, 1.0)
+        // Over all orders of the samples, to which the diagonals of the kernels do not contribute.
+        let room = |side: usize| {
+            let participation = (pair.traces[side] / pair.norms[side]).powi(2);
+            (n - 1.0 - participation).max(0.0)
         };
-        let varies = (off(0, pair.norms[0]) * off(2, pair.norms[1])).sqrt();
+        let over_orders = 2.0 * room(0) * room(1) / ((n + 1.0) * (n - 1.0).powi(2) * (n - 2.0));
         match bias {
             Bias::Biased => Level {
                 mean: biased(pair.independent),
-                deviation: deviation * varies,
+                deviation: over_orders.sqrt() * pair.tail_factor(),
             },
             Bias::Debiased => Level {
                 mean: biased(pair.independent) - biased(pair.samples),
@@ -99,19 +104,17 @@ impl Cka {
         })
     }
 
-    /// That rounding may have moved the debiased estimate visibly, where it may.
-    pub(crate) fn rounded(&self) -> Option<Warning> {
-        let doubt = self.doubt.filter(|doubt| *doubt > VISIBLE_DOUBT)?;
-        self.debiased?;
-        let measure = Measure::Cka(Bias::Debiased).to_string();
-        Some(Warning::Rounded { measure, doubt })
+    /// By how much rounding may have moved an estimate; 0 where that isn't known.
+    pub(crate) fn doubt(&self, pair: &CentredPair, bias: Bias) -> f64 {
+        match bias {
+            Bias::Debiased => self.doubt.unwrap_or(0.0),
+            Bias::Biased => pair.rounded.iter().sum::<f64>() * self.biased,
+        }
     }
 }
 
-/// Rounding that may move a value by more leaves nothing of it.
+/// Rounding of sums that may move a value by more leaves nothing of it.
 const MOST_DOUBT: f64 = 0.01;
-/// Rounding that may move a value by less needs no word: three digits are shown.
-const VISIBLE_DOUBT: f64 = 1e-4;
 
 /// `n (n - 3) H`, and how far rounding may have moved it.
 struct Estimate {

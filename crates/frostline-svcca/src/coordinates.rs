@@ -21,6 +21,7 @@ pub(crate) struct Coordinates {
     /// Sums of the kernel's rows without its diagonal, negative: `squared_norms`, but for what rounding left of the mean.
     row_sums: DVector<f64>,
     scale: f64,
+    rounded: f64,
     precision: Precision,
     /// Singular values, where the measure needs them.
     spectrum: Option<DVector<f64>>,
@@ -33,18 +34,23 @@ impl Coordinates {
         let squared_norms = view.squared_norms()?;
         Ok(Coordinates {
             columns: view.coordinates()?,
-            profile: Profile::unspecific(
-                view.repeats().clone(),
-                view.shared_inputs(view.centred().map(|(centred, _)| centred))?,
-                view.samples(),
-                view.neurons(),
-                view.constant(),
-            ),
+            profile: Profile {
+                floats: Some(view.floats()),
+                rows_of_input: view.rows_of_input(),
+                ..Profile::unspecific(
+                    view.repeats().clone(),
+                    view.shared_inputs(view.centred().map(|(centred, _)| centred))?,
+                    view.samples(),
+                    view.neurons(),
+                    view.constant(),
+                )
+            },
             norm,
             trace,
             row_sums: &squared_norms - view.along_rest()?,
             squared_norms,
             scale: view.scale(),
+            rounded: view.rounded_share()?,
             precision: view.precision(),
             spectrum: decomposed.then(|| view.spectrum()).transpose()?,
         })
@@ -86,6 +92,7 @@ impl Coordinates {
                 })
                 .into_iter()
                 .fold(0.0, f64::max),
+            rounded: [self.rounded, other.rounded],
             cancelled: [0.0; 3],
             spectra: self
                 .spectrum

@@ -3,8 +3,9 @@ use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Basis, Chance, Cut, Error, Side, View, Warning, bartlett, decompose,
+    Basis, Chance, Cut, Error, Measure, Side, View, Warning, bartlett, decompose,
     profile::Profile,
+    similarity::rounded,
     whitened::{Whitened, same_samples},
 };
 
@@ -103,8 +104,13 @@ impl Correlations {
         let coefficients = coefficients(whitened)?;
         let count = coefficients.len().max(1) as f64;
         let mean_rho2 = coefficients.norm_squared() / count;
+        let mean = coefficients.sum() / count;
+        let mut chance = Chance::of(whitened.independent(), kept[0], kept[1], mean_rho2);
+        chance.deviation *= whitened.tail_factor();
+        let mut warnings = warnings(x, y);
+        warnings.extend(rounded(Measure::Svcca(x.cut), mean, [x, y]));
         Ok(Correlations {
-            mean: coefficients.sum() / count,
+            mean,
             coefficients,
             kept,
             rank: [x.rank.directions(), y.rank.directions()],
@@ -112,8 +118,8 @@ impl Correlations {
             samples: x.samples,
             independent: whitened.independent(),
             cut: x.cut,
-            chance: Chance::of(whitened.independent(), kept[0], kept[1], mean_rho2),
-            warnings: warnings(x, y),
+            chance,
+            warnings,
         })
     }
 }

@@ -76,6 +76,10 @@ impl Cut {
             Cut::SingularValues(share) => (share, 1),
             Cut::Directions(_) | Cut::All => return None,
         };
+        // Of all there is no more, wherever the last share falls.
+        if share >= 1.0 {
+            return None;
+        }
         let first = singular_values.get(0).filter(|first| **first > 0.0)?;
         let parts = || singular_values.iter().map(|s| (s / first).powi(power));
         let whole: f64 = parts().sum();

@@ -17,8 +17,9 @@ pub enum Error {
     /// Below two samples a direction: unrelated layers correlate strongly, and perfectly with no more samples than
     /// directions.
     #[error(
-        "{samples} samples are too few for {dims} {}: below two samples a direction even unrelated layers \
+        "{samples} {} too few for {dims} {}: below two samples a direction even unrelated layers \
          correlate strongly; record at least {} samples, better {}, or keep fewer directions",
+        if *samples == 1 { "sample is" } else { "samples are" },
         if *dims == 1 { "direction" } else { "directions" }, (2 * dims).max(dims + 2), 10 * dims.max(&1)
     )]
     TooFewSamples {
@@ -79,9 +80,19 @@ pub enum Error {
         /// Inputs that they were said to be of.
         inputs: usize,
     },
+    /// Rows of another number of inputs on either side, such as places of fewer maps.
+    #[error("{}", self.named("x", "y"))]
+    InputMismatch {
+        /// Rows of each view.
+        samples: usize,
+        /// Inputs that the rows of x are of.
+        x: usize,
+        /// Inputs that the rows of y are of.
+        y: usize,
+    },
     /// A cut that keeps nothing, or more than there is.
     #[error(
-        "cut {cut:?} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"
+        "a cut that keeps {cut} is out of range: a share lies above 0 and at most at 1, a count of directions is at least 1"
     )]
     BadCut {
         /// The cut as it was asked for.
@@ -129,10 +140,12 @@ pub enum Error {
         /// Samples of each view.
         samples: usize,
     },
-    /// A value that rounding may have made: it is a difference of sums much larger than itself.
+    /// A value that rounding may have made: it is a difference of sums much larger than itself, or of activations that are
+    /// rounded by as much as they vary.
     #[error(
-        "{measure} is hidden by rounding: single values dominate the sums that it is a difference of, and it may be off \
-         by {doubt:.1e}; look for outliers, or compare in f64"
+        "{measure} is hidden by rounding, and may be off by {doubt:.1e}: single values dominate its sums, or a mean is far \
+         larger than what varies about it; look for outliers, take the mean off before the activations are rounded, or \
+         compare in f64"
     )]
     HiddenByRounding {
         /// The measure.
@@ -258,9 +271,17 @@ impl Error {
             Error::SampleMismatch { x: of_x, y: of_y } => format!(
                 "{x} has {of_x} samples but {y} has {of_y}; both must come from the same inputs in the same order"
             ),
+            Error::InputMismatch {
+                samples,
+                x: of_x,
+                y: of_y,
+            } => format!(
+                "the {samples} rows of {x} are of {of_x} inputs but those of {y} are of {of_y}; both must be of the same \
+                 inputs in the same order"
+            ),
             Error::NoVariance { side, measure } => {
                 let layer = if *side == Side::X { x } else { y };
-                format!("no neuron of {layer} varies, so {measure} has no value")
+                format!("no neuron of {layer} varies beyond rounding, so {measure} has no value")
             }
             other => other.to_string(),
         }

@@ -127,21 +127,32 @@ impl Measure {
         activations: impl IntoIterator<Item = &'a Tensor<2>>,
         inputs: Option<usize>,
     ) -> Vec<Result<Prepared, Error>> {
-        let mut activations = activations.into_iter().peekable();
+        self.prepare_views(activations.into_iter().map(move |activations| {
+            // What came in f64 would lose half of its digits.
+            let view = match activations.dtype() {
+                DType::F64 => View::new(activations)?,
+                _ => View::single(activations)?,
+            };
+            let even =
+                |inputs: &usize| *inputs > 0 && activations.dims()[0].is_multiple_of(*inputs);
+            match inputs.filter(even) {
+                Some(inputs) => view.of_inputs(inputs),
+                None => Ok(view),
+            }
+        }))
+    }
+
+    /// Prepares views as they come, a few of them at a time: as [`Measure::prepare_all`] does for views that need more to be said.
+    pub fn prepare_views(
+        self,
+        views: impl IntoIterator<Item = Result<View, Error>>,
+    ) -> Vec<Result<Prepared, Error>> {
+        let mut views = views.into_iter().peekable();
         let mut prepared = Vec::new();
-        while activations.peek().is_some() {
-            let few = activations.by_ref().take(2 * rayon::current_num_threads());
-            let multiplied = few.map(|activations| {
-                // What came in f64 would lose half of its digits.
-                let mut view = match activations.dtype() {
-                    DType::F64 => View::new(activations)?,
-                    _ => View::single(activations)?,
-                };
-                if let Some(inputs) = inputs
-                    .filter(|inputs| *inputs > 0 && activations.dims()[0].is_multiple_of(*inputs))
-                {
-                    view = view.of_inputs(inputs)?;
-                }
+        while views.peek().is_some() {
+            let few = views.by_ref().take(2 * rayon::current_num_threads());
+            let multiplied = few.map(|view| {
+                let view = view?;
                 view.multiply(self.cut())?;
                 Ok(view)
             });

@@ -158,7 +158,7 @@ impl FromStr for Measure {
             ("svcca", _) => Measure::Svcca(Cut::Variance(share()?)),
             ("svcca_singular_values", _) => Measure::Svcca(Cut::SingularValues(share()?)),
             ("svcca_directions", Some(count)) => {
-                Measure::Svcca(Cut::Directions(count.parse().map_err(|_| unknown())?))
+                Measure::Svcca(Cut::Directions(count_of(count).ok_or_else(unknown)?))
             }
             ("cca", None) => Measure::CCA,
             ("pwcca", None) => Measure::Pwcca(Weights::Default),
@@ -173,6 +173,15 @@ impl FromStr for Measure {
         };
         measure.check()?;
         Ok(measure)
+    }
+}
+
+/// A count; one beyond all counts is the largest, since no layer has as many directions.
+fn count_of(text: &str) -> Option<usize> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(count) => Some(count),
+        Err(_) => digits.then_some(usize::MAX),
     }
 }
 
@@ -228,6 +237,10 @@ mod tests {
                 "{name}: {refused:?}"
             );
         }
+        let all = "svcca_directions(99999999999999999999)".parse::<Measure>();
+        assert_eq!(all.unwrap(), Measure::Svcca(Cut::Directions(usize::MAX)));
+        let nan = "svcca(nan)".parse::<Measure>().unwrap_err().to_string();
+        assert!(nan.contains("keeps NaN % of variance"), "{nan}");
         assert!(matches!(
             "svcca(1.5)".parse::<Measure>(),
             Err(Error::BadCut { .. })

@@ -9,12 +9,13 @@ use crate::{
     centre::check_finite,
     centred_pair::CentredPair,
     decompose,
-    precision::{Precision, rounding_unit},
+    precision::{Floats, Precision, rounding_unit},
     products::{self, on_host, read, upload},
     profile::{Profile, Rank},
     repeats::Repeats,
+    rounding_noise::{RoundingNoise, written},
     shared_inputs::SharedInputs,
-    view::rounding_along,
+    view::equal_at,
     whitened::Whitened,
 };
 
@@ -47,9 +48,12 @@ pub struct Moments {
     scale: Vec<f64>,
     /// Rounding of the devices that the batches came from.
     epsilon: f64,
-    /// The coarsest unit roundoff of the floats in which the batches came.
+    /// Of each view, the coarsest unit roundoff of the floats in which its batches came.
     #[serde(default)]
-    came: f64,
+    came: Vec<f64>,
+    /// Of each view, the finest one of the shortest floats that hold a batch.
+    #[serde(default)]
+    held: Vec<f64>,
     /// `Σ r rᵀ`.
     sums: DMatrix<f64>,
 }
@@ -112,7 +116,8 @@ impl Moments {
         for (index, view) in batch.iter().enumerate() {
             let view = (*view).clone().without_autodiff();
             let precision = Precision::of(&view.device());
-            next.came = next.came.max(rounding_unit(view.dtype()));
+            next.came.push(rounding_unit(view.dtype()));
+            next.held.push(Floats::of(&view)?.unit());
             let view = view.cast(precision.dtype());
             next.epsilon = next.epsilon.max(precision.epsilon());
             let lowest = read(view.clone().min_dim(0))?;
@@ -159,7 +164,12 @@ impl Moments {
         self.sums += self.as_own(other)?;
         self.samples += other.samples;
         self.epsilon = self.epsilon.max(other.epsilon);
-        self.came = self.came.max(other.came);
+        for (came, other) in self.came.iter_mut().zip(&other.came) {
+            *came = came.max(*other);
+        }
+        for (held, other) in self.held.iter_mut().zip(&other.held) {
+            *held = held.min(*other);
+        }
         for (low, other) in self.lowest.iter_mut().zip(&other.lowest) {
             *low = low.min(*other);
         }
@@ -218,6 +228,16 @@ impl Moments {
             mapped.set_row(norm, &of_norm);
         }
         mapped
+    }
+
+    /// To what the values of a view were rounded.
+    fn floats(&self, view: usize) -> Floats {
+        let unit = |units: &[f64]| units.get(view).copied().unwrap_or(0.0);
+        let (came, held) = (unit(&self.came), unit(&self.held));
+        Floats {
+            widened: held > came,
+            ..Floats::of_unit(came.max(held))
+        }
     }
 
     /// Columns of a view among those of all.
@@ -312,12 +332,14 @@ struct SideMoments {
     varying: Vec<usize>,
     scale: f64,
     samples: usize,
+    independent: usize,
     /// `Xᵀ X: [varying neuron, varying neuron]`.
     scatter: DMatrix<f64>,
     eigen: OnceLock<(DVector<f64>, DMatrix<f64>)>,
     floor: f64,
-    /// Of each varying neuron, what rounding can have made of its values: see [`crate::View::rank`].
-    rounding: DVector<f64>,
+    /// What rounding can have made of the varying neurons: see [`crate::View::rank`].
+    rounding: RoundingNoise,
+    floats: Floats,
 }
 
 impl PairMoments {
@@ -337,7 +359,7 @@ impl PairMoments {
         let alive = [x, y].map(|view| {
             let columns = moments.columns(view);
             let (low, high) = (&moments.lowest[columns.clone()], &moments.highest[columns]);
-            varying(low, high, moments.came)
+            varying(low, high, moments.floats(view).unit())
         });
         let place = |side: usize, neuron: usize| 1 + moments.columns([x, y][side]).start + neuron;
         let n = samples as f64;
@@ -389,7 +411,7 @@ impl PairMoments {
         } else {
             (16.0 * longest * f64::EPSILON).max(FAINTEST)
         };
-        let centred = CentredPair {
+        let mut centred = CentredPair {
             cross: scatter(0, 1),
             norms: [of_x.norm(), of_y.norm()],
             traces: [of_x.trace(), of_y.trace()],
@@ -408,22 +430,39 @@ impl PairMoments {
             } else {
                 0.0
             },
+            rounded: [0.0; 2],
             cancelled: [(0, 0), (0, 1), (1, 1)].map(|(a, b)| cancelled(a, b)),
             spectra: None,
         };
-        // `√Σ (u x)²` of each neuron that varies, from the sums about the pivot.
-        let rounding = |view: usize| {
-            let neurons = &alive[if view == x { 0 } else { 1 }];
+        // From the sums about the pivot.
+        let rounding = |side: usize| {
+            let (view, neurons) = ([x, y][side], &alive[side]);
             let first = moments.columns(view).start;
-            let squares = neurons.iter().map(|neuron| {
+            let floats = moments.floats(view);
+            let whole = neurons.iter().map(|neuron| {
                 let at = 1 + first + neuron;
                 let pivot = moments.pivot[first + neuron] / moments.scale[view];
                 let square = sums[(at, at)] + 2.0 * pivot * sums[(at, 0)] + n * pivot * pivot;
-                moments.came * square.max(0.0).sqrt()
+                written(floats, square.max(0.0), samples, moments.scale[view])
             });
-            DVector::from_iterator(neurons.len(), squares)
+            // Errors that neurons share, as views allow for them.
+            let computed = 32.0 * floats.unit().min(rounding_unit(DType::F32));
+            let scatter = [&of_x, &of_y][side];
+            let computed = scatter
+                .diagonal()
+                .map(|square| computed * square.max(0.0).sqrt());
+            RoundingNoise::new(
+                floats,
+                samples,
+                computed.as_slice().to_vec(),
+                whole.collect(),
+            )
         };
-        let rounding = [rounding(x), rounding(y)];
+        let rounding = [rounding(0), rounding(1)];
+        centred.rounded = [0, 1].map(|side| match centred.traces[side] {
+            0.0 => 0.0,
+            trace => rounding[side].energy() / trace,
+        });
         let mut parts = alive.into_iter().zip(rounding);
         let mut side = |view: usize, scatter: DMatrix<f64>| {
             let (varying, rounding) = parts.next().expect("one for each side");
@@ -432,10 +471,12 @@ impl PairMoments {
                 varying,
                 scale: moments.scale[view],
                 samples,
+                independent: samples,
                 scatter,
                 eigen: OnceLock::new(),
                 floor,
                 rounding,
+                floats: moments.floats(view),
             }
         };
         Ok(PairMoments {
@@ -446,6 +487,19 @@ impl PairMoments {
 
     pub(crate) fn samples(&self) -> usize {
         self.centred.samples
+    }
+
+    pub(crate) fn independent(&self) -> usize {
+        self.centred.independent
+    }
+
+    /// Takes the samples for no more than so many independent ones.
+    pub(crate) fn count(&mut self, independent: usize) {
+        let independent = independent.clamp(1, self.centred.samples);
+        self.centred.independent = independent;
+        for side in &mut self.sides {
+            side.independent = independent;
+        }
     }
 
     pub(crate) fn neurons(&self) -> [usize; 2] {
@@ -527,7 +581,7 @@ impl SideMoments {
         let (values, vectors) = self.eigen()?;
         let most = self.varying.len().min(self.samples - 1);
         let floor = values.get(0).map_or(0.0, |first| first * self.floor.sqrt());
-        let rounding = rounding_along(vectors, &self.rounding);
+        let rounding = self.rounding.bound_along(vectors, None);
         let real = (0..most).filter(|i| values[*i] > floor.max(rounding[*i]));
         Ok(real.collect())
     }
@@ -544,7 +598,13 @@ impl SideMoments {
 
     fn profile(&self, cut: Cut) -> Result<Profile, Error> {
         let most = self.varying.len().min(self.samples - 1);
-        let rank = self.real()?.len();
+        let (values, _) = self.eigen()?;
+        let real = self.real()?;
+        let rank = real.len();
+        let (kept, vectors) = self.kept(cut)?;
+        let noise = self.rounding.along(&vectors, None);
+        let loudest = noise.iter().copied().fold(0.0, f64::max);
+        let apart = 2.0 * loudest / (self.samples as f64).sqrt();
         Ok(Profile {
             cut,
             samples: self.samples,
@@ -555,10 +615,20 @@ impl SideMoments {
             } else {
                 Rank::Exactly(rank)
             },
-            margin: cut.margin(self.eigen()?.0),
+            margin: cut.margin(values),
+            equal: equal_at(&values.select_rows(&real), kept.len(), apart),
+            noise: noise
+                .iter()
+                .zip(&kept)
+                .map(|(noise, value)| noise / value)
+                .collect(),
+            leverage: None,
+            floats: Some(self.floats),
+            rows_of_input: 0,
+            at_most: self.independent,
             repeats: Arc::new(Repeats::none(self.samples)),
             shared: SharedInputs::default(),
-            singular_values: self.kept(cut)?.0 * self.scale,
+            singular_values: kept * self.scale,
         })
     }
 

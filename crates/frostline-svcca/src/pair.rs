@@ -10,7 +10,7 @@ use crate::{
     directions::Rotations,
     moments::PairMoments,
     products::on_host,
-    profile::Profile,
+    profile::{Profile, same_inputs},
     repeats::Repeats,
     shared_inputs::SharedInputs,
     whitened::{Whitened, same_samples},
@@ -43,9 +43,10 @@ pub(crate) struct Detailed {
 impl<'a> Pair<'a> {
     /// Two views.
     ///
-    /// Errors: `SampleMismatch`.
+    /// Errors: `SampleMismatch`, and `InputMismatch` where both are known to be [of inputs](View::of_inputs), but not of as many.
     pub fn of(x: &'a View, y: &'a View) -> Result<Pair<'a>, Error> {
         same_samples(x.samples(), y.samples())?;
+        same_inputs(x.samples(), x.rows_of_input(), y.rows_of_input())?;
         Ok(Pair {
             source: Source::Views(x, y),
         })
@@ -55,6 +56,15 @@ impl<'a> Pair<'a> {
         Pair {
             source: Source::Moments(Box::new(moments)),
         }
+    }
+
+    /// Says as how many independent samples those in moments are good, at most all of them: moments can't tell which samples
+    /// repeat or are of one input. Of two views, which can, it changes nothing.
+    pub fn counting(mut self, independent: usize) -> Pair<'a> {
+        if let Source::Moments(moments) = &mut self.source {
+            moments.count(independent);
+        }
+        self
     }
 
     /// Samples of both.
@@ -194,9 +204,21 @@ impl<'a> Pair<'a> {
     pub(crate) fn unspecific(&self) -> Result<[Profile; 2], Error> {
         let (samples, neurons, constant) = (self.samples(), self.neurons(), self.constant());
         let (repeats, shared) = (self.repeats(), self.shared_inputs()?);
+        let known = match &self.source {
+            Source::Views(x, y) => {
+                [*x, *y].map(|view| (Some(view.floats()), view.rows_of_input(), samples))
+            }
+            Source::Moments(moments) => [(None, 0, moments.independent()); 2],
+        };
         Ok([0, 1].map(|i| {
             let repeats = repeats[i].clone();
-            Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
+            let (floats, rows_of_input, at_most) = known[i];
+            Profile {
+                floats,
+                rows_of_input,
+                at_most,
+                ..Profile::unspecific(repeats, shared[i].clone(), samples, neurons[i], constant[i])
+            }
         }))
     }
 

@@ -105,7 +105,7 @@ impl Prepared {
 
     /// Measures against another view.
     ///
-    /// Errors: `SampleMismatch`, `MeasureMismatch`, and those of the measure: `TooFewSamples` where any
+    /// Errors: `SampleMismatch`, `InputMismatch`, `MeasureMismatch`, and those of the measure: `TooFewSamples` where any
     /// data would correlate perfectly, `NoVariance`, `NoDebiasedEstimate`, `TooLarge`.
     pub fn similarity(&self, other: &Prepared) -> Result<Similarity, Error> {
         self.measured(other, self.cross(other)?)
@@ -183,7 +183,7 @@ impl Prepared {
                 y: other.measure,
             });
         }
-        same_samples(self.samples(), other.samples())
+        self.profile().check_samples(other.profile())
     }
 
     fn profile(&self) -> &Profile {

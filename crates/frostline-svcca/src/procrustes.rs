@@ -9,7 +9,8 @@ use crate::{Error, Measure, centred_pair::CentredPair, decompose, nuclear, simil
 /// `cosine = ‖XᵀY‖_* / (‖X‖_F ‖Y‖_F)`, the nuclear norm being the sum of singular values;
 /// `distance = √(2 - 2 cosine)`; `angular = arccos(cosine)`, a metric.
 ///
-/// Unrelated layers give what [`Pls`](crate::Pls) gives for them, divided by the same norms.
+/// Unrelated layers give what [`Pls`](crate::Pls) gives for them, divided by the same norms. Rounding of the activations lowers
+/// the cosine by half of the shares of both sums of squares that it made.
 ///
 /// Source: Williams et al. 2021, arXiv:2110.14739; Ding et al. 2021, arXiv:2108.01661.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use nalgebra::DVector;
 
-use crate::{Cut, Side, Warning, repeats::Repeats, shared_inputs::SharedInputs};
+use crate::{
+    Cut, Error, Side, Warning, precision::Floats, repeats::Repeats, shared_inputs::SharedInputs,
+};
 
 /// What is known of one side of a comparison besides the numbers of its samples.
 #[derive(Clone, Debug)]
@@ -19,6 +21,19 @@ pub(crate) struct Profile {
     pub(crate) singular_values: DVector<f64>,
     /// How far the cumulative share of the directions stays from the cut's, where it has one.
     pub(crate) margin: Option<f64>,
+    /// How many directions equal the last of the kept ones, where the cut left some of these out; else 0.
+    pub(crate) equal: usize,
+    /// What rounding is likely to have added to each kept direction, as a share of its singular value; empty where that isn't
+    /// known.
+    pub(crate) noise: Vec<f64>,
+    /// `Σ h²` over the samples, h their squared norms in the kept directions; none where that isn't known.
+    pub(crate) leverage: Option<f64>,
+    /// To what the values were rounded, where one view's are known.
+    pub(crate) floats: Option<Floats>,
+    /// Samples in a row that are of one input; 0 where that isn't known.
+    pub(crate) rows_of_input: usize,
+    /// As how many independent samples these are good at most, whatever is known of them otherwise.
+    pub(crate) at_most: usize,
 }
 
 /// The effective rank, and what is known of directions beyond it.
@@ -62,7 +77,36 @@ impl Profile {
             rank: Rank::AtLeast((neurons - constant).min(samples.saturating_sub(1))),
             singular_values: DVector::zeros(0),
             margin: None,
+            equal: 0,
+            noise: Vec::new(),
+            leverage: None,
+            floats: None,
+            rows_of_input: 0,
+            at_most: samples,
         }
+    }
+
+    /// By how much rounding is likely to have lowered the mean correlation with another layer: a direction of which the share η
+    /// is rounding correlates by `1/√(1 + η²)` of what it would.
+    pub(crate) fn lowered(&self) -> f64 {
+        let kept = self.noise.len().max(1) as f64;
+        let lowered = self.noise.iter().map(|share| share * share / 2.0);
+        lowered.sum::<f64>() / kept
+    }
+
+    /// The same of the direction that rounding has lowered most.
+    pub(crate) fn most_lowered(&self) -> f64 {
+        let most = self.noise.iter().copied().fold(0.0, f64::max);
+        most * most / 2.0
+    }
+
+    /// Errors where the rows of two views can't be of the same samples: `SampleMismatch`, `InputMismatch`.
+    pub(crate) fn check_samples(&self, other: &Profile) -> Result<(), Error> {
+        if self.samples != other.samples {
+            let (x, y) = (self.samples, other.samples);
+            return Err(Error::SampleMismatch { x, y });
+        }
+        same_inputs(self.samples, self.rows_of_input, other.rows_of_input)
     }
 
     pub(crate) fn kept(&self) -> usize {
@@ -73,7 +117,8 @@ impl Profile {
     /// less than those of as many inputs.
     pub(crate) fn independent_with(&self, other: &Profile) -> usize {
         let shared = self.shared.independent_with(&other.shared, self.samples);
-        shared.min(self.repeats.independent_with(&other.repeats))
+        let repeats = self.repeats.independent_with(&other.repeats);
+        shared.min(repeats).min(self.at_most).min(other.at_most)
     }
 
     /// Directions that were compared: those kept, or of a measure that keeps none in particular the neurons that vary.
@@ -99,13 +144,38 @@ impl Profile {
             Rank::Limited(rank) if rank > 0 => Some(Warning::IllConditioned { side, rank }),
             _ => None,
         };
+        let widened = self
+            .floats
+            .filter(|floats| floats.widened && faint.is_some());
+        let equal = self.equal;
         [
             (count > 0).then_some(Warning::DeadNeurons { side, count }),
             (varying == 0 || rank == 0).then_some(Warning::NoVariance { side }),
             faint,
+            widened.map(|floats| Warning::Widened {
+                side,
+                floats: floats.name().to_string(),
+            }),
             close.map(|margin| Warning::CutIsClose { side, margin }),
+            (equal > 0).then_some(Warning::CutAmongEqual {
+                side,
+                equal,
+                kept: self.kept(),
+            }),
         ]
         .into_iter()
         .flatten()
     }
+}
+
+/// Errors where both views are known to be of inputs, but not of as many.
+pub(crate) fn same_inputs(samples: usize, x: usize, y: usize) -> Result<(), Error> {
+    if x == y || x == 0 || y == 0 {
+        return Ok(());
+    }
+    Err(Error::InputMismatch {
+        samples,
+        x: samples / x,
+        y: samples / y,
+    })
 }

@@ -14,7 +14,8 @@ use crate::{
 /// With h_i the orthonormal canonical variates of a side and x_j its centred neurons,
 /// `α_i = Σ_j |⟨h_i, x_j⟩|` and the value is `Σ α_i ρ_i / Σ α_i`.
 ///
-/// Not symmetric: the weights are those of x or of y. Where m correlations are equal (within 1e-6), their variates can be
+/// Not symmetric: the weights are those of x or of y. Where m correlations are equal (within 1e-6, or what rounding
+/// of the activations can make of equal ones), their variates can be
 /// turned into each other and their weights depend on the choice. Neuron j has the part g_j in their span, whatever the
 /// choice, so their weights sum up to at least `Σ_j ‖g_j‖₂` and at most `√m` times that: `range_x` and `range_y` hold
 /// what the value can be, and [`crate::Warning::NotUnique`] says so.
@@ -52,12 +53,15 @@ impl Pwcca {
             along(&rotations.y, loadings[1]),
         ];
         let [weights_x, weights_y] = along.each_ref().map(weights);
-        let groups = groups(&coefficients);
+        let [of_x, of_y] = &whitened.profiles;
+        // What rounding takes off a correlation of 1, and how far it turns two variates into each other.
+        let lowered = of_x.most_lowered() + of_y.most_lowered();
+        let turned = (2.0 * lowered / of_x.samples as f64).sqrt();
+        let groups = groups(&coefficients, EQUAL.max(2.0 * (lowered + turned)));
         let [range_x, range_y] = along.map(|along| range(&along, &coefficients, &groups));
         let several = groups.iter().map(ExactSizeIterator::len);
         let equal = several.filter(|count| *count > 1).sum();
         let (x, y) = (coefficients.dot(&weights_x), coefficients.dot(&weights_y));
-        let [of_x, of_y] = &whitened.profiles;
         Ok(Pwcca {
             x,
             y,
@@ -95,7 +99,7 @@ impl Pwcca {
             _ => self.range_y,
         };
         let equal = self.equal;
-        (high - low > EQUAL).then_some(Warning::NotUnique { equal, low, high })
+        (high - low > VISIBLE).then_some(Warning::NotUnique { equal, low, high })
     }
 
     /// The value by these weights.
@@ -108,8 +112,10 @@ impl Pwcca {
     }
 }
 
-/// Correlations nearer to each other than this are equal.
+/// Correlations nearer to each other than this are equal, in any floats.
 const EQUAL: f64 = 1e-6;
+/// A narrower range is one value to three digits.
+const VISIBLE: f64 = 1e-3;
 
 /// `⟨h_i, x_j⟩ = rotationᵀ loadings: [direction, neuron]`, relative to the largest loading: the sum of large activations
 /// may overflow.
@@ -130,12 +136,12 @@ fn weights(along: &DMatrix<f64>) -> DVector<f64> {
     }
 }
 
-/// Runs of equal correlations.
-fn groups(coefficients: &DVector<f64>) -> Vec<Range<usize>> {
+/// Runs of equal correlations, nearer to their first than `apart`.
+fn groups(coefficients: &DVector<f64>, apart: f64) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     for i in 0..coefficients.len() {
         match groups.last_mut() {
-            Some(last) if coefficients[i - 1] - coefficients[i] < EQUAL => last.end = i + 1,
+            Some(last) if coefficients[last.start] - coefficients[i] < apart => last.end = i + 1,
             _ => groups.push(i..i + 1),
         }
     }

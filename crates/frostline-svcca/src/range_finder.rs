@@ -4,7 +4,11 @@ use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
 use crate::{
-    Error, decompose, precision::Precision, products, split_mix::SplitMix, view::orthonormal,
+    Error, decompose,
+    precision::Precision,
+    products,
+    split_mix::SplitMix,
+    view::{equal_at, orthonormal},
 };
 
 /// Leading directions that hold a share of the variance.
@@ -13,6 +17,8 @@ pub(crate) struct Leading {
     pub(crate) directions: Tensor<2>,
     pub(crate) singular_values: DVector<f64>,
     pub(crate) margin: f64,
+    /// How many directions equal the last of them, where one of these isn't kept.
+    pub(crate) equal: usize,
     /// How many directions were looked at.
     pub(crate) seen: usize,
 }
@@ -82,7 +88,9 @@ fn search(centred: &Tensor<2>, share: f64) -> Result<Option<Leading>, Error> {
             let kept = last + 1;
             let vectors = vectors.columns(0, kept).into_owned();
             let margins = shares.iter().map(|sum| (sum - share).abs());
+            let values = squares.rows(0, trusted).map(f64::sqrt);
             return Ok(Some(Leading {
+                equal: equal_at(&values, kept, 0.0),
                 directions: range.matmul(products::upload(&vectors, centred.dtype(), &device)),
                 singular_values: squares.rows(0, kept).map(f64::sqrt),
                 margin: margins.fold(f64::INFINITY, f64::min),

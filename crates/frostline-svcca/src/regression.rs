@@ -12,7 +12,8 @@ use crate::{
 /// `y_from_x = ‖Uxᵀ Y‖²_F / ‖Y‖²_F`, Ux an orthonormal basis of the centred x. With `Y = Uy Sy Vyᵀ` it is
 /// `Σ_ij (Uxᵀ Uy)²_ij s²_j / Σ s²_j`. 0 where nothing varies. Of k directions of unrelated noise it is `k / (n - 1)` in the
 /// mean, whatever y is, and varies by `√(2k(N - k) / (N²(N + 2) p))`, `N = n - 1`, p the participation ratio of y; below two
-/// samples a direction, where most of any y is explained, it is none.
+/// samples a direction, where most of any y is explained, it is none. Where few samples are far larger than all others in both,
+/// it varies more, as [`Chance`](crate::Chance) says.
 ///
 /// Source: Kornblith et al. 2019, arXiv:1905.00414, section 3.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ impl R2 {
         let deviation = |by: &Profile, shares: &DVector<f64>| {
             let k = by.kept() as f64;
             let spread = 2.0 * k * (noise - k).max(0.0) * shares.norm_squared();
-            (spread / (noise * noise * (noise + 2.0)).max(1.0)).sqrt()
+            whitened.tail_factor() * (spread / (noise * noise * (noise + 2.0)).max(1.0)).sqrt()
         };
         let enough = |by: &Profile| enough_samples(samples, by.kept()).is_ok();
         R2 {

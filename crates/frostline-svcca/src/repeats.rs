@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::{
     Error,
-    precision::{Precision, rounding_unit},
+    precision::{Floats, Precision, rounding_unit},
     products::{read, upload},
     range_finder::gaussian,
 };
@@ -14,14 +14,19 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Repeats {
     samples: usize,
-    /// Of each sample the number of the first one that is equal; none where all differ, or where it isn't known.
+    /// Of each sample the number of the first one that is equal; none where all differ.
     same: Option<Vec<u32>>,
+    /// Whether equal rows may be of different samples, as those of labels are: the view then shows that samples differ, but not
+    /// that they are the same.
+    says_little: bool,
 }
 
 /// Random directions along which rows are compared.
 const DIRECTIONS: usize = 4;
 /// Before this sample, how many candidates with nearly the same first number are compared.
 const WINDOW: usize = 64;
+/// With fewer possible rows than so many times the samples, some meet by chance.
+const ROOM: f64 = 10.0;
 /// A neuron that takes fewer values says nothing of repeated samples: labels and classes repeat by themselves.
 const FEWEST_VALUES: usize = 8;
 
@@ -31,11 +36,17 @@ impl Repeats {
         Repeats {
             samples,
             same: None,
+            says_little: false,
         }
     }
 
     /// Looks for equal rows of `centred: [sample, neuron]`. Few numbers a sample are read from the device.
-    pub(crate) fn of(centred: &Tensor<2>, precision: Precision) -> Result<Repeats, Error> {
+    /// Its values were rounded to `floats`.
+    pub(crate) fn of(
+        centred: &Tensor<2>,
+        precision: Precision,
+        floats: Floats,
+    ) -> Result<Repeats, Error> {
         let [samples, neurons] = centred.dims();
         let columns = if precision == Precision::F32 {
             centred.clone()
@@ -57,14 +68,19 @@ impl Repeats {
         }
         // Of continuous neurons each row has a value of its own.
         let some = [0, neurons / 3, 2 * neurons / 3, neurons - 1];
+        let (mut continuous, mut levels) = (false, 1.0f64);
         for neuron in some {
             let values = read(columns.clone().slice_dim(1, neuron..neuron + 1))?;
             let values: HashSet<u64> = values.iter().map(|value| value.to_bits()).collect();
-            if values.len() >= FEWEST_VALUES.max(3 * found.distinct() / 10) {
-                return Ok(found);
-            }
+            continuous |= values.len() >= FEWEST_VALUES.max(3 * found.distinct() / 10);
+            levels = levels.max(possible_levels(&values, floats));
         }
-        Ok(Repeats::none(samples))
+        // So few values are possible that different samples meet by chance.
+        let crowded = levels.ln() * neurons as f64 <= (ROOM * samples as f64).ln();
+        Ok(Repeats {
+            says_little: !continuous || crowded,
+            ..found
+        })
     }
 
     /// Equal rows among `rows`, given one after the other, up to this share of their size.
@@ -90,6 +106,7 @@ impl Repeats {
         Repeats {
             samples,
             same: (different.len() < samples).then_some(same),
+            says_little: false,
         }
     }
 
@@ -104,14 +121,15 @@ impl Repeats {
     /// How often each sample that differs in this view or in the other is there; none where all differ.
     ///
     /// Samples repeat where those that are equal in one view are so in the other. Where they are not, equal rows are of a layer
-    /// that says little, and not of one sample.
+    /// that says little, and not of one sample. At least one of both has to say more than labels do.
     fn counts(&self, other: &Repeats) -> Option<Vec<usize>> {
         let (x, y) = (self.same.as_ref()?, other.same.as_ref()?);
         let mut counts = HashMap::new();
         for pair in x.iter().zip(y) {
             *counts.entry(pair).or_insert(0) += 1;
         }
-        let most = self.distinct().max(other.distinct());
+        let telling = [self, other].into_iter().filter(|view| !view.says_little);
+        let most = telling.map(Repeats::distinct).max()?;
         // A little more, for a sparse layer gives some samples the same row.
         (4 * counts.len() <= 5 * most).then(|| counts.into_values().collect())
     }
@@ -134,11 +152,38 @@ impl Repeats {
     }
 }
 
+/// How many values a neuron may have taken within its range: those on the grid on which all of them lie, if they lie on one, and
+/// no more than its floats have.
+fn possible_levels(values: &HashSet<u64>, floats: Floats) -> f64 {
+    // Within a few factors of two, where most values are.
+    let of_floats = 4.0 / floats.unit();
+    let mut sorted: Vec<f64> = values.iter().map(|bits| f64::from_bits(*bits)).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let gaps = sorted.windows(2).map(|pair| pair[1] - pair[0]);
+    let least = gaps.clone().fold(f64::INFINITY, f64::min);
+    let range = sorted
+        .last()
+        .zip(sorted.first())
+        .map_or(0.0, |(last, first)| last - first);
+    // The mean was taken off, which rounds.
+    let mut whole = gaps.map(|gap| gap / least);
+    let on_grid = whole.all(|gap| (gap - gap.round()).abs() < 1e-3 * gap.min(10.0));
+    if on_grid && least > 0.0 {
+        of_floats.min(range / least + 1.0)
+    } else {
+        of_floats
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Distribution};
 
     use super::*;
+
+    fn of(rows: &Tensor<2>, precision: Precision) -> Repeats {
+        Repeats::of(rows, precision, Floats::of(rows).unwrap()).unwrap()
+    }
 
     #[test]
     fn rows_that_differ_are_told_from_rows_that_repeat() {
@@ -151,14 +196,14 @@ mod tests {
             let device = Device::flex();
             let rows = Tensor::<2>::random([700, neurons], Distribution::Normal(3.0, 1.0), &device);
             let rows = rows.cast(dtype);
-            let all = Repeats::of(&rows, Precision::F64).unwrap();
+            let all = of(&rows, Precision::F64);
             assert_eq!(all.distinct_with(&all), 700, "{neurons} {dtype:?}");
             let twice = Tensor::cat(vec![rows.clone(), rows.clone().slice_dim(0, 100..400)], 0);
-            let twice = Repeats::of(&twice, Precision::F64).unwrap();
+            let twice = of(&twice, Precision::F64);
             assert_eq!(twice.distinct_with(&twice), 700, "{neurons} {dtype:?}");
             // What repeats in one view but not in the other is another sample.
             let other = Tensor::<2>::random([1000, 3], Distribution::Normal(0.0, 1.0), &device);
-            let other = Repeats::of(&other, Precision::F64).unwrap();
+            let other = of(&other, Precision::F64);
             assert_eq!(twice.distinct_with(&other), 1000);
         }
     }
@@ -168,7 +213,7 @@ mod tests {
         let device = Device::flex();
         let rows = Tensor::<2>::random([300, 9], Distribution::Normal(0.0, 1.0), &device);
         let huge = Tensor::<2>::full([1, 9], 1e8, &device);
-        let all = Repeats::of(&Tensor::cat(vec![rows, huge], 0), Precision::F64).unwrap();
+        let all = of(&Tensor::cat(vec![rows, huge], 0), Precision::F64);
         assert_eq!(all.distinct_with(&all), 301);
     }
 
@@ -180,7 +225,7 @@ mod tests {
                 |i: usize| f32::from(u8::from((i / classes * step / 7) % classes == i % classes));
             let values: Vec<f32> = (0..300 * classes).map(hot).collect();
             let data = burn::tensor::TensorData::new(values, [300, classes]);
-            Repeats::of(&Tensor::from_data(data, &Device::flex()), Precision::Mixed).unwrap()
+            of(&Tensor::from_data(data, &Device::flex()), Precision::Mixed)
         };
         let (x, y) = (labels(10, 31), labels(5, 17));
         assert_eq!(x.distinct_with(&y), 300);
@@ -191,7 +236,7 @@ mod tests {
     fn a_sample_that_is_there_most_of_the_time_leaves_hardly_any() {
         let rows = Tensor::<2>::random([40, 6], Distribution::Normal(0.0, 1.0), &Device::flex());
         let one = rows.clone().slice_dim(0, 0..1).repeat_dim(0, 500);
-        let all = Repeats::of(&Tensor::cat(vec![rows, one], 0), Precision::Mixed).unwrap();
+        let all = of(&Tensor::cat(vec![rows, one], 0), Precision::Mixed);
         assert_eq!(
             (all.distinct_with(&all), all.independent_with(&all)),
             (40, 1)

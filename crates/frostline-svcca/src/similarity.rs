@@ -24,7 +24,8 @@ pub struct Similarity {
     /// What unrelated layers of these samples and directions give in the mean: see [`crate::Chance`] for canonical
     /// correlations, and the other measures for theirs. 1 where any layers give 1.
     pub chance: f64,
-    /// What unrelated layers hardly exceed: `chance` and two standard deviations. A value up to this says nothing.
+    /// What unrelated layers hardly exceed: `chance` and two standard deviations. A value up to this says nothing. Gaussian layers
+    /// exceed it about one time in twenty; a few samples far larger than all others are allowed for, as [`Chance`](crate::Chance) says.
     pub chance_upper: f64,
     /// The value freed of chance, `(value - chance) / (1 - chance)`: 0 for unrelated layers in the mean, 1 for equal ones.
     /// None for `pls`, which has no largest value, and where chance alone gives 1.
@@ -88,6 +89,7 @@ impl Similarity {
                 let value = found.value(weights);
                 let mut similarity = Similarity::judged(measure, value, level, [x, y]);
                 similarity.warnings.extend(found.not_unique(weights));
+                similarity.warnings.extend(rounded(measure, value, [x, y]));
                 Ok(similarity)
             }
             (Measure::R2, _) => {
@@ -100,7 +102,9 @@ impl Similarity {
                     mean: found.chance[0],
                     deviation: found.deviation[0],
                 };
-                Ok(Similarity::judged(measure, value, level, [x, y]))
+                let mut similarity = Similarity::judged(measure, value, level, [x, y]);
+                similarity.warnings.extend(rounded(measure, value, [x, y]));
+                Ok(similarity)
             }
             _ => {
                 let found = Correlations::of(whitened)?;
@@ -108,7 +112,9 @@ impl Similarity {
                     mean: found.chance.mean_rho,
                     deviation: found.chance.deviation,
                 };
-                Ok(Similarity::judged(measure, found.mean, level, [x, y]))
+                let mut similarity = Similarity::judged(measure, found.mean, level, [x, y]);
+                similarity.warnings = found.warnings;
+                Ok(similarity)
             }
         }
     }
@@ -120,22 +126,57 @@ impl Similarity {
     ) -> Result<Similarity, Error> {
         pair.need_variance(measure)?;
         let cka = || Cka::of(pair);
-        let (value, level, more) = match measure {
-            Measure::Cka(Bias::Biased) => (cka().biased, Cka::chance(pair, Bias::Biased), None),
-            Measure::Cka(Bias::Debiased) => {
+        // Rounding the activations adds to their norms, and to the sums over both hardly anything.
+        let share = pair.rounded.iter().sum::<f64>();
+        let (value, level, doubt) = match measure {
+            Measure::Cka(bias) => {
                 let found = cka();
-                let value = found.need_debiased(pair.samples)?;
-                (value, Cka::chance(pair, Bias::Debiased), found.rounded())
+                let value = match bias {
+                    Bias::Biased => found.biased,
+                    Bias::Debiased => found.need_debiased(pair.samples)?,
+                };
+                (value, Cka::chance(pair, bias), found.doubt(pair, bias))
             }
-            Measure::Pls => (Pls::of(pair)?.total, Pls::chance(pair)?, None),
-            _ => (
-                Procrustes::of(pair)?.cosine,
-                Procrustes::chance(pair)?,
-                None,
-            ),
+            Measure::Pls => {
+                let total = Pls::of(pair)?.total;
+                (total, Pls::chance(pair)?, share / 2.0 * total)
+            }
+            _ => {
+                let cosine = Procrustes::of(pair)?.cosine;
+                (cosine, Procrustes::chance(pair)?, share / 2.0 * cosine)
+            }
         };
+        // Half of what varies: nothing is left that could be told from rounding.
+        if let Some(largest) = pair.rounded.into_iter().find(|share| *share > MOST_ROUNDED) {
+            return Err(Error::HiddenByRounding {
+                measure,
+                doubt: doubt.max(largest * value.abs()),
+            });
+        }
+        let visible = VISIBLE_DOUBT
+            * value
+                .abs()
+                .max(if measure == Measure::Pls { 0.0 } else { 1.0 });
+        let more = (doubt > visible).then(|| Warning::Rounded {
+            measure: measure.to_string(),
+            doubt,
+        });
         let mut similarity = Similarity::judged(measure, value, level, [&x, &y]);
         similarity.warnings.extend(more);
         Ok(similarity)
     }
+}
+
+/// Rounding that may move a value by less needs no word: three digits are shown.
+const VISIBLE_DOUBT: f64 = 1e-4;
+/// Above this share of a layer's sum of squares, what rounding made of it is no longer a small part.
+const MOST_ROUNDED: f64 = 0.25;
+
+/// That rounding has lowered the correlations of two sides visibly, where it has.
+pub(crate) fn rounded(measure: Measure, value: f64, sides: [&Profile; 2]) -> Option<Warning> {
+    let doubt = value * sides.iter().map(|side| side.lowered()).sum::<f64>();
+    (doubt > 10.0 * VISIBLE_DOUBT).then(|| Warning::Rounded {
+        measure: measure.to_string(),
+        doubt,
+    })
 }

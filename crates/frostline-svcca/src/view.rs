@@ -5,13 +5,14 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::{
     Basis, Cut, Error, Measure,
-    centre::{Centred, centre, column_means},
+    centre::{Centred, centre, column_means, select},
     decompose,
-    precision::Precision,
+    precision::{Floats, Precision},
     products::{self, Rounding, read, upload},
     profile::{Profile, Rank},
     range_finder,
     repeats::Repeats,
+    rounding_noise::RoundingNoise,
     shared_inputs::SharedInputs,
 };
 
@@ -30,10 +31,11 @@ pub struct View {
     centred: Option<Tensor<2>>,
     scale: f64,
     precision: Precision,
-    /// Of each varying neuron, what rounding can have made of its values: see [`Centred`].
-    rounding: DVector<f64>,
+    /// What rounding can have made of the varying neurons: see [`Centred`].
+    rounding: RoundingNoise,
+    floats: Floats,
     repeats: Arc<Repeats>,
-    /// Samples in a row that are of one input.
+    /// Samples in a row that are of one input; 0 where that isn't known.
     rows_of_input: usize,
     product: OnceLock<DMatrix<f64>>,
     eigen: OnceLock<Eigen>,
@@ -48,6 +50,8 @@ struct Eigen {
     vectors: DMatrix<f64>,
     /// How many stand clear of the product's rounding.
     clear: usize,
+    /// What rounding is likely to have added along these.
+    noise: Vec<f64>,
 }
 
 /// `X = U S Vᵀ`, decomposed on the host.
@@ -57,6 +61,8 @@ struct Exact {
     singular_values: DVector<f64>,
     /// Those that stand clear of rounding, in descending order.
     real_values: DVector<f64>,
+    /// What rounding is likely to have added along these.
+    noise: Vec<f64>,
     /// `[sample, direction]` of those that stand clear of rounding.
     left: DMatrix<f64>,
 }
@@ -96,7 +102,7 @@ impl View {
     /// # Formula
     /// `n / (m ⟨A_x, A_y⟩)` samples of n rows, m of each input: `A: [m, m]` holds the mean products of two rows of an input along
     /// the kept directions, divided by its trace. `m ⟨A_x, A_y⟩` is 1 where rows of an input have nothing in common, and m where
-    /// they are equal. Of more than 1024 rows an input nothing is known.
+    /// they are equal. Of more than 1024 rows an input, 1024 drawn ones stand for all.
     ///
     /// Source: Kish 1965, Survey Sampling, for the design effect of clusters.
     ///
@@ -110,6 +116,41 @@ impl View {
             });
         }
         self.rows_of_input = self.samples / inputs;
+        Ok(self)
+    }
+
+    /// Says what rounding made of the values: `errors: [sample, neuron]` as likely as those that they have, for values that
+    /// were computed from f16 or bf16 in longer floats, such as means over the places of a map. See [`rounding_errors`].
+    ///
+    /// Which directions are real is then judged by these, as [`View::rank`] says.
+    ///
+    /// # Errors
+    /// [`Error::SampleMismatch`] and [`Error::NeuronMismatch`] where the errors are of another shape.
+    ///
+    /// [`rounding_errors`]: crate::rounding_errors
+    pub fn with_errors(mut self, errors: &Tensor<2>) -> Result<View, Error> {
+        let [samples, neurons] = errors.dims();
+        if samples != self.samples {
+            return Err(Error::SampleMismatch {
+                x: self.samples,
+                y: samples,
+            });
+        }
+        if neurons != self.neurons {
+            return Err(Error::NeuronMismatch {
+                weights: neurons,
+                neurons: self.neurons,
+            });
+        }
+        if !self.varying.is_empty() {
+            let errors = errors
+                .clone()
+                .without_autodiff()
+                .cast(self.precision.dtype());
+            let errors = select(errors.mul_scalar(self.scale.recip()), &self.varying);
+            self.rounding.draw(errors, self.precision)?;
+            (self.eigen, self.exact) = (OnceLock::new(), OnceLock::new());
+        }
         Ok(self)
     }
 
@@ -142,11 +183,18 @@ impl View {
     ///
     /// # Formula
     /// With right singular vectors v, direction i counts where `s_i > max(samples, neurons) · ε · s_max`, ε that of f64,
-    /// and `s_i > 1.5 Σ_j |v_ij| r_j`. There `r_j = u ‖x_j‖ + (2 h + 32 c) ‖x_j - mean‖` is what rounding can have made of
-    /// neuron j over all samples: u the unit roundoff of the floats in which the activations came (2⁻²⁴ for f32, 2⁻¹¹ for
-    /// f16, 2⁻⁸ for bf16), h that of the floats in which they are held, and c the smaller of u and f32's, in which the network
+    /// and `s_i > 1.5 Σ_j |v_ij| c_j + m (1 + √(neurons / samples)) e_i`, m 1.5 or for f16 and bf16, in which layers are computed too, 3. There `c_j = (2 h + 32 c) ‖x_j - mean‖` is what
+    /// computing and holding neuron j can have made of it over all samples, errors that neurons may share, and e_i what
+    /// rounding each number by itself to the floats in which it came adds along v: `√(Σ_j v_ij² u² ‖x_j‖² / 3)`, or for f16
+    /// and bf16 the norm along v of errors that are drawn, by rounding the activations after each sample was multiplied by
+    /// a number between ½ and 1. u is the unit roundoff of these floats (2⁻²⁴ for f32, 2⁻¹¹ for f16, 2⁻⁸ for bf16; numbers
+    /// too small for it are rounded by their smallest step), h that of
+    /// the floats in which the activations are held, and c the smaller of u and f32's, in which the network
     /// is taken to have computed them. So neurons that obey a linear law, such as those of a
     /// layer norm or a softmax, span one direction fewer than they are many, though rounding made them span all.
+    ///
+    /// Activations that came in longer floats than they fill, such as bf16 saved as f32, are judged by the shorter ones, but
+    /// for whole numbers.
     ///
     /// Where the product over samples can't tell, the activations themselves are decomposed on the
     /// host.
@@ -199,15 +247,20 @@ impl View {
     pub fn basis(&self, cut: Cut) -> Result<Basis, Error> {
         cut.check()?;
         let Some(centred) = &self.centred else {
-            return self.to_basis(cut, None, DVector::zeros(0), Rank::Exactly(0), None);
+            return self.to_basis(cut, None, Kept::nothing());
         };
         if let Cut::Variance(share) = cut
             && self.eigen.get().is_none()
             && let Some(found) = range_finder::leading(centred, share)?
         {
-            let seen = Rank::AtLeast(found.seen);
-            let (directions, values) = (Some(found.directions), found.singular_values);
-            return self.to_basis(cut, directions, values, seen, Some(found.margin));
+            let kept = Kept {
+                rank: Rank::AtLeast(found.seen),
+                margin: Some(found.margin),
+                equal: found.equal,
+                noise: Vec::new(),
+                singular_values: found.singular_values,
+            };
+            return self.to_basis(cut, Some(found.directions), kept);
         }
         let eigen = self.eigen()?;
         let values = &eigen.singular_values;
@@ -222,14 +275,18 @@ impl View {
         if kept > eigen.clear || kept > 0 && values[kept - 1] < floor {
             return self.exact_basis(centred, cut);
         }
-        let values = values.rows(0, kept).into_owned();
-        let margin = cut.margin(&eigen.singular_values);
         let directions = self.whitened(centred, eigen, kept)?;
-        let rank = match eigen.clear {
-            clear if clear == self.most() => Rank::Exactly(clear),
-            clear => Rank::AtLeast(clear),
+        let found = Kept {
+            rank: match eigen.clear {
+                clear if clear == self.most() => Rank::Exactly(clear),
+                clear => Rank::AtLeast(clear),
+            },
+            margin: cut.margin(values),
+            equal: equal_at(values, kept, self.telling(&eigen.noise)),
+            noise: eigen.noise[..kept].to_vec(),
+            singular_values: values.rows(0, kept).into_owned(),
         };
-        self.to_basis(cut, Some(directions), values, rank, margin)
+        self.to_basis(cut, Some(directions), found)
     }
 
     pub(crate) fn with_precision(
@@ -251,9 +308,10 @@ impl View {
             scale,
             varying,
             rounding,
+            floats,
         } = centre(activations, precision)?;
         let repeats = match &activations {
-            Some(centred) => Repeats::of(centred, precision)?,
+            Some(centred) => Repeats::of(centred, precision, floats)?,
             None => Repeats::none(samples),
         };
         Ok(View {
@@ -263,9 +321,10 @@ impl View {
             centred: activations,
             scale,
             precision,
-            rounding: DVector::from_vec(rounding),
+            rounding,
+            floats,
             repeats: Arc::new(repeats),
-            rows_of_input: 1,
+            rows_of_input: 0,
             product: OnceLock::new(),
             eigen: OnceLock::new(),
             exact: OnceLock::new(),
@@ -350,6 +409,24 @@ impl View {
         Some((centred, &self.varying))
     }
 
+    /// The share of the view's sum of squares that rounding its values is likely to have made.
+    pub(crate) fn rounded_share(&self) -> Result<f64, Error> {
+        let (_, trace) = self.product_norm_and_trace()?;
+        Ok(if trace > 0.0 {
+            self.rounding.energy() / trace
+        } else {
+            0.0
+        })
+    }
+
+    pub(crate) fn floats(&self) -> Floats {
+        self.floats
+    }
+
+    pub(crate) fn rows_of_input(&self) -> usize {
+        self.rows_of_input
+    }
+
     pub(crate) fn precision(&self) -> Precision {
         self.precision
     }
@@ -425,18 +502,24 @@ impl View {
             let floor = self.precision.rank_floor(longest) * squares[0];
             let singular_values = squares.rows(0, self.most()).map(f64::sqrt);
             let rounding = if self.is_wide() {
-                // These are the samples' vectors. The neurons' have norm 1, which bounds what rounding adds along them.
-                DVector::from_element(self.most(), ROUNDING_MARGIN * self.rounding.norm())
+                self.rounding.bound_along_samples(&vectors)
             } else {
-                rounding_along(&vectors, &self.rounding)
+                self.rounding.bound_along(&vectors, None)
             };
             let clear = (0..self.most())
                 .take_while(|i| squares[*i] > floor && singular_values[*i] > rounding[*i])
                 .count();
+            let some = vectors.columns(0, clear).into_owned();
+            let noise = if self.is_wide() {
+                self.rounding.along_samples(&some)
+            } else {
+                self.rounding.along(&some, None)
+            };
             Ok(Eigen {
                 singular_values,
                 vectors,
                 clear,
+                noise,
             })
         })
     }
@@ -454,14 +537,17 @@ impl View {
             let found = decompose::singular_of_rows(&values, samples, neurons)?;
             let longest = self.samples.max(self.neurons) as f64;
             let floor = longest * f64::EPSILON * found.values[0];
-            let rounding = rounding_along(&found.right, &self.rounding);
+            let rounding = self.rounding.bound_along(&found.right, Some(&found.left));
             // Rounding of large neurons can be stronger than what small ones say, so what is real needn't come first.
             let real: Vec<usize> = (0..self.most())
                 .filter(|i| found.values[*i] > floor.max(rounding[*i]))
                 .collect();
+            let left = found.left.select_columns(&real);
+            let right = found.right.select_columns(&real);
             Ok(Exact {
                 real_values: found.values.select_rows(&real),
-                left: found.left.select_columns(&real),
+                noise: self.rounding.along(&right, Some(&left)),
+                left,
                 singular_values: found.values,
             })
         })
@@ -469,7 +555,10 @@ impl View {
 
     fn exact_basis(&self, centred: &Tensor<2>, cut: Cut) -> Result<Basis, Error> {
         let Exact {
-            real_values, left, ..
+            real_values,
+            left,
+            noise,
+            ..
         } = self.exact(centred)?;
         let rank = real_values.len();
         let kept = if rank == 0 {
@@ -481,9 +570,14 @@ impl View {
             let left = left.columns(0, kept).into_owned();
             upload(&left, centred.dtype(), &centred.device())
         });
-        let values = real_values.rows(0, kept).into_owned();
-        let margin = cut.margin(real_values);
-        self.to_basis(cut, directions, values, Rank::Exactly(rank), margin)
+        let found = Kept {
+            rank: Rank::Exactly(rank),
+            margin: cut.margin(real_values),
+            equal: equal_at(real_values, kept, self.telling(noise)),
+            noise: noise[..kept].to_vec(),
+            singular_values: real_values.rows(0, kept).into_owned(),
+        };
+        self.to_basis(cut, directions, found)
     }
 
     /// The leading `kept` directions, from the eigenvectors.
@@ -509,14 +603,28 @@ impl View {
         orthonormal(basis, self.precision)
     }
 
+    /// How far two singular values are apart that rounding can't tell from equal ones, from what it adds along directions: from
+    /// one sample to the next it points another way, so of all samples only a square root is left between two directions.
+    fn telling(&self, noise: &[f64]) -> f64 {
+        let most = noise.iter().copied().fold(0.0, f64::max);
+        2.0 * most / (self.samples as f64).sqrt()
+    }
+
     fn to_basis(
         &self,
         cut: Cut,
         directions: Option<Tensor<2>>,
-        singular_values: DVector<f64>,
-        rank: Rank,
-        margin: Option<f64>,
+        kept: Kept,
     ) -> Result<Basis, Error> {
+        let noise = kept.noise.iter().zip(&kept.singular_values);
+        let leverage = directions.as_ref().map(|directions| {
+            let squares = (directions.clone() * directions.clone()).sum_dim(1);
+            // Relative to the mean, whose square may be beneath the floats.
+            let mean = kept.singular_values.len() as f64 / self.samples as f64;
+            let shares = squares.mul_scalar(mean.recip());
+            let sum = read((shares.clone() * shares).mean())?[0];
+            Ok::<f64, Error>(sum * mean * mean * self.samples as f64)
+        });
         Ok(Basis {
             profile: Profile {
                 cut,
@@ -525,27 +633,61 @@ impl View {
                 constant: self.constant(),
                 repeats: self.repeats.clone(),
                 shared: self.shared_inputs(directions.as_ref())?,
-                rank,
-                singular_values: singular_values * self.scale,
-                margin,
+                rank: kept.rank,
+                noise: noise.map(|(noise, value)| noise / value).collect(),
+                singular_values: kept.singular_values * self.scale,
+                margin: kept.margin,
+                equal: kept.equal,
+                floats: Some(self.floats),
+                rows_of_input: self.rows_of_input,
+                at_most: self.samples,
+                leverage: leverage.transpose()?,
             },
             directions,
         })
     }
 }
 
-/// How many times what rounding adds along a direction its singular value has to be: errors that all neurons of a sample
-/// share, as of a layer norm computed in the floats in which it came, are a little larger than a number's own.
-pub(crate) const ROUNDING_MARGIN: f64 = 1.5;
+/// What is known of the directions that a cut kept, in units of `scale`.
+struct Kept {
+    singular_values: DVector<f64>,
+    rank: Rank,
+    margin: Option<f64>,
+    /// As in [`Profile`].
+    equal: usize,
+    /// What rounding is likely to have added along each; empty where that isn't known.
+    noise: Vec<f64>,
+}
 
-/// Of each direction, the columns of `vectors: [neuron, direction]`, the largest norm that rounding of the neurons can
-/// have given it: `1.5 Σ_j |v_j| r_j`.
-pub(crate) fn rounding_along(vectors: &DMatrix<f64>, rounding: &DVector<f64>) -> DVector<f64> {
-    let along = vectors.column_iter().map(|vector| {
-        let pairs = vector.iter().zip(rounding);
-        ROUNDING_MARGIN * pairs.map(|(v, r)| v.abs() * r).sum::<f64>()
-    });
-    DVector::from_iterator(vectors.ncols(), along)
+impl Kept {
+    fn nothing() -> Kept {
+        Kept {
+            singular_values: DVector::zeros(0),
+            rank: Rank::Exactly(0),
+            margin: None,
+            equal: 0,
+            noise: Vec::new(),
+        }
+    }
+}
+
+/// How many of these descending singular values equal the last of the kept ones, where one that isn't kept is among them: the
+/// cut then chooses among directions that can be turned into each other. 0 where it doesn't.
+pub(crate) fn equal_at(values: &DVector<f64>, kept: usize, apart: f64) -> usize {
+    if kept == 0 || kept >= values.len() {
+        return 0;
+    }
+    // Singular values from products have half of the digits of f64.
+    let last = values[kept - 1];
+    let apart = apart.max(1e-6 * last);
+    if last - values[kept] > apart {
+        return 0;
+    }
+    let before = (1..kept)
+        .rev()
+        .take_while(|i| values[i - 1] - values[*i] <= apart);
+    let after = (kept + 1..values.len()).take_while(|i| values[i - 1] - values[*i] <= apart);
+    2 + before.count() + after.count()
 }
 
 /// `B (Bᵀ B)^-½`: the orthonormal columns nearest to those of `basis`, which are nearly so.

@@ -96,6 +96,24 @@ pub enum Warning {
         /// Distance between the nearest cumulative share and the cut's.
         margin: f64,
     },
+    /// Activations that came in longer floats than they fill, such as bf16 saved as f32: what is fainter than the rounding of the
+    /// shorter ones was left out.
+    Widened {
+        /// The view that the warning is about.
+        side: Side,
+        /// The floats that hold every value, such as `bfloat16`.
+        floats: String,
+    },
+    /// The cut falls among directions of equal strength, as far as rounding can tell. These can be turned into each other, so
+    /// which of them are kept, and with it the value, is one choice of many.
+    CutAmongEqual {
+        /// The view that the warning is about.
+        side: Side,
+        /// How many directions are as strong as the last that is kept.
+        equal: usize,
+        /// How many directions are kept.
+        kept: usize,
+    },
     /// Frequencies at which a layer's maps don't vary: nothing to correlate there, and the value is 0.
     FlatFrequencies {
         /// The layer that the warning is about.
@@ -135,6 +153,8 @@ impl Warning {
             | Warning::RankDeficient { side, .. }
             | Warning::IllConditioned { side, .. }
             | Warning::CutIsClose { side, .. }
+            | Warning::Widened { side, .. }
+            | Warning::CutAmongEqual { side, .. }
             | Warning::FlatFrequencies { side, .. } => Some(*side),
             _ => None,
         }
@@ -169,7 +189,7 @@ impl Warning {
                 format!("{count} neurons of {layer} never vary and were left out")
             }
             Warning::NoVariance { .. } => {
-                format!("no neuron of {layer} varies: nothing to correlate")
+                format!("no neuron of {layer} varies beyond rounding: nothing to correlate")
             }
             Warning::RankDeficient { rank, neurons, .. } => format!(
                 "the {neurons} neurons of {layer} span {} only; what is fainter is rounding",
@@ -186,6 +206,14 @@ impl Warning {
             Warning::CutIsClose { margin, .. } => format!(
                 "the cut of {layer} is within {margin:.0e} of a direction's share: one more or less \
                  may be kept elsewhere"
+            ),
+            Warning::Widened { floats, .. } => format!(
+                "the values of {layer} are {floats} in longer floats: its directions are judged by the precision of {floats}"
+            ),
+            Warning::CutAmongEqual { equal, kept, .. } => format!(
+                "the value isn't unique: the cut keeps {kept} of {layer}, and falls among {equal} that are equally strong, of \
+                 which others may be kept as well; keep more or fewer, or compare by cca",
+                kept = Directions(*kept)
             ),
             Warning::FlatFrequencies { count, of, .. } => {
                 format!("{layer} doesn't vary at {count} of {of} frequencies: they count as 0")

@@ -1,6 +1,6 @@
 use nalgebra::DMatrix;
 
-use crate::{Error, profile::Profile};
+use crate::{Error, chance::tail_factor, profile::Profile};
 
 /// Orthonormal bases of two views against each other.
 #[derive(Clone, Debug)]
@@ -34,10 +34,24 @@ impl Whitened {
         let [x, y] = &self.profiles;
         x.independent_with(y)
     }
+
+    /// By what correlations of unrelated layers scatter more than those of Gaussian samples, for the largest samples of both; 1
+    /// where these aren't known.
+    pub(crate) fn tail_factor(&self) -> f64 {
+        let [x, y] = &self.profiles;
+        let (Some(of_x), Some(of_y)) = (x.leverage, y.leverage) else {
+            return 1.0;
+        };
+        let independent = self.independent();
+        let often = x.samples as f64 / independent.max(1) as f64;
+        let kept = [x.kept() as f64, y.kept() as f64];
+        let diagonal = [often * of_x / kept[0], often * of_y / kept[1]];
+        tail_factor(independent, kept, diagonal)
+    }
 }
 
 fn same_cut(x: &Profile, y: &Profile) -> Result<(), Error> {
-    same_samples(x.samples, y.samples)?;
+    x.check_samples(y)?;
     if x.cut != y.cut {
         return Err(Error::CutMismatch { x: x.cut, y: y.cut });
     }

@@ -124,8 +124,8 @@ pub enum ArrayFileProblem {
     },
     /// An entry of a zip archive that is encrypted, or compressed in a way that isn't read.
     #[error(
-        "it is {method}, and entries that are stored or deflated can be read; save it with \
-         numpy.savez or numpy.savez_compressed"
+        "it is {method}, and entries that are stored or deflated can be read; pack the archive again in one of these \
+         ways, as numpy.savez, numpy.savez_compressed and torch.save do"
     )]
     Compression {
         /// How it is compressed.

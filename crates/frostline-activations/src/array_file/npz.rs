@@ -21,10 +21,11 @@ pub(super) fn entries(
             advice: "save arrays with numpy.savez, or unpack it first",
         });
     }
-    Ok(entries
+    // An archive may have its folders as entries without bytes.
+    let files = entries
         .into_iter()
-        .map(|entry| array(reader, entry))
-        .collect())
+        .filter(|entry| !entry.name.ends_with('/'));
+    Ok(files.map(|entry| array(reader, entry)).collect())
 }
 
 fn array(reader: &mut (impl Read + Seek), entry: ZipEntry) -> ArrayEntry {

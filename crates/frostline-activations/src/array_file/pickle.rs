@@ -30,8 +30,11 @@ pub(super) struct Text {
 /// A value of a pickle.
 #[derive(Debug)]
 pub(super) enum Value {
-    /// None, a float, bytes: nothing that describes a tensor.
+    /// Bytes and the like: nothing that describes a tensor.
     Other,
+    /// Python's None.
+    Nothing,
+    Real(f64),
     /// A whole number; True is 1.
     Number(i64),
     Text(Text),
@@ -155,7 +158,7 @@ impl<R: BufRead> Machine<'_, R> {
             }
             0x95 => self.input.skip(8)?, // how long the frame is
 
-            b'N' => self.push(Value::Other)?,
+            b'N' => self.push(Value::Nothing)?,
             0x88 => self.push(Value::Number(1))?,
             0x89 => self.push(Value::Number(0))?,
             b'K' => {
@@ -187,12 +190,13 @@ impl<R: BufRead> Machine<'_, R> {
                 self.push(number)?;
             }
             b'G' => {
-                self.input.skip(8)?;
-                self.push(Value::Other)?;
+                let real = f64::from_be_bytes(self.input.array()?);
+                self.push(Value::Real(real))?;
             }
             b'F' => {
-                self.input.line()?;
-                self.push(Value::Other)?;
+                let line = self.input.line()?;
+                let real = line.trim().parse().ok();
+                self.push(real.map_or(Value::Other, Value::Real))?;
             }
 
             b'V' => {

@@ -2,14 +2,17 @@
 //! of each where its values are: since PyTorch 1.6 in another entry of the same zip archive, before
 //! that behind the pickle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::element::Element;
 use super::pickle::{Id, Pickle, Value, bad};
 use super::stretch::{Stretch, StretchReader};
 use super::zip_directory::ZipEntry;
-use super::{ArrayEntry, ArrayFileProblem, Contents, MOST_ARRAYS, Order, Refused, Stored};
+use super::{
+    ArrayEntry, ArrayFileProblem, Contents, LONGEST_NAME, MOST_ARRAYS, Order, Refused, Stored,
+    too_long,
+};
 
 const PICKLE: &str = "data.pkl";
 /// The number that a file begins with that PyTorch before 1.6 wrote.
@@ -182,6 +185,57 @@ fn key_text(pickle: &Pickle, id: Id) -> Option<String> {
     }
 }
 
+/// A key of a dict as a part of a name, much as Python shows it; `?` for what is neither text nor made of numbers.
+fn shown_key(pickle: &Pickle, id: Id, walk: &mut Walk) -> Result<String, ArrayFileProblem> {
+    Ok(match pickle.value(id) {
+        Value::Nothing => "None".to_string(),
+        Value::Real(real) => format!("{real:?}"),
+        Value::Sequence(items) => {
+            let mut parts = Vec::new();
+            let mut length = 0;
+            for &item in items {
+                walk.count()?;
+                let part = walk.nested(|walk| shown_key(pickle, item, walk))?;
+                length += part.len();
+                // A tuple may hold itself many times over.
+                if length > LONGEST_NAME {
+                    return Err(too_long(length));
+                }
+                parts.push(part);
+            }
+            match &parts[..] {
+                [only] => format!("({only},)"),
+                parts => format!("({})", parts.join(", ")),
+            }
+        }
+        _ => key_text(pickle, id).unwrap_or_else(|| "?".to_string()),
+    })
+}
+
+/// The names of tensors whose keys look the same, such as 1 and '1', get a number from the second on.
+fn tell_apart(entries: &mut [ArrayEntry]) {
+    let mut taken: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    if taken.len() == entries.len() {
+        return;
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for entry in entries {
+        let count = seen.entry(entry.name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            continue;
+        }
+        loop {
+            let name = format!("{}#{count}", entry.name);
+            if taken.insert(name.clone()) {
+                entry.name = name;
+                break;
+            }
+            *count += 1;
+        }
+    }
+}
+
 /// The element of a typed storage, by the name of its class.
 fn element(kind: &str) -> Option<Element> {
     Some(match kind {
@@ -249,7 +303,10 @@ impl Tensors<'_> {
         }
         match &mut walk.entries[..] {
             [only] if only.name.is_empty() => Ok(Contents::Nameless(walk.entries.remove(0))),
-            _ => Ok(Contents::Named(walk.entries)),
+            entries => {
+                tell_apart(entries);
+                Ok(Contents::Named(walk.entries))
+            }
         }
     }
 
@@ -281,8 +338,7 @@ impl Tensors<'_> {
 
     fn look_in_pairs(&self, pairs: &[(Id, Id)], walk: &mut Walk) -> Result<(), ArrayFileProblem> {
         for &(key, value) in pairs {
-            // A key of another kind is shown by its type's place.
-            let key = key_text(self.pickle, key).unwrap_or_else(|| "?".to_string());
+            let key = shown_key(self.pickle, key, walk)?;
             self.look_below(&key, value, walk)?;
         }
         Ok(())
@@ -509,6 +565,9 @@ impl Walk {
 
     fn found(&mut self, stored: Result<Stored, Refused>) -> Result<(), ArrayFileProblem> {
         self.names += self.path.len();
+        if self.path.len() > LONGEST_NAME {
+            return Err(too_long(self.path.len()));
+        }
         if self.entries.len() == MOST_ARRAYS || self.names > LONGEST_NAMES {
             return Err(ArrayFileProblem::TooManyArrays { most: MOST_ARRAYS });
         }

@@ -12,8 +12,8 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 use super::element::Element;
 use super::stretch::Stretch;
 use super::{
-    ArrayEntry, ArrayFileProblem, MOST_ARRAYS, Order, Refused, Stored, check_header, excerpt,
-    length,
+    ArrayEntry, ArrayFileProblem, LONGEST_NAME, MOST_ARRAYS, Order, Refused, Stored, check_header,
+    excerpt, length,
 };
 
 /// The format's own limit, room for about a million tensors.
@@ -173,6 +173,11 @@ impl<'de> Deserialize<'de> for Header {
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
                         map.next_value::<IgnoredAny>()?;
+                    } else if name.len() > LONGEST_NAME {
+                        return Err(Error::custom(format!(
+                            "the name of a tensor has {} bytes, and at most {LONGEST_NAME} are read",
+                            name.len()
+                        )));
                     } else if tensors.len() == MOST_ARRAYS {
                         return Err(Error::custom(format!("more than {MOST_ARRAYS} tensors")));
                     } else {

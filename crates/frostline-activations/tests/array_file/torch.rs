@@ -411,3 +411,53 @@ fn old_files_of_torch_that_are_cut_off_are_errors() {
         assert!(of_bytes(&whole[..length]).is_err(), "{length}");
     }
 }
+
+#[test]
+fn keys_of_every_kind_give_tensors_names_of_their_own() {
+    let one = tensor("FloatStorage", 6, 0, &[6], &[1]);
+    let real = [b"G".to_vec(), 0.5f64.to_be_bytes().to_vec()].concat();
+    let dict = |pairs: &[(Vec<u8>, Vec<u8>)]| {
+        let pairs = pairs
+            .iter()
+            .map(|(key, value)| [key.clone(), value.clone()].concat());
+        [
+            b"}(".to_vec(),
+            pairs.collect::<Vec<_>>().concat(),
+            b"u".to_vec(),
+        ]
+        .concat()
+    };
+    let names = |pickle: &[u8]| {
+        let archive = of_bytes(&archive(pickle, &floats(6))).unwrap();
+        let names = archive
+            .entries()
+            .iter()
+            .map(|entry| entry.name().to_string());
+        names.collect::<Vec<String>>()
+    };
+    let keys = dict(&[
+        (tuple(&[0, 1]), one.clone()),
+        (tuple(&[0, 2]), one.clone()),
+        (tuple(&[7]), one.clone()),
+        (real, one.clone()),
+        (b"N".to_vec(), one.clone()),
+        (number(1), one.clone()),
+        (text("1"), one.clone()),
+        (text("1#2"), one.clone()),
+    ]);
+    let expected = ["(0, 1)", "(0, 2)", "(7,)", "0.5", "None", "1", "1#3", "1#2"];
+    assert_eq!(names(&keys), expected);
+    let below = dict(&[(text("b"), one.clone())]);
+    let dotted = dict(&[(text("a.b"), one.clone()), (text("a"), below)]);
+    assert_eq!(names(&dotted), ["a.b", "a.b#2"]);
+}
+
+#[test]
+fn a_name_of_many_bytes_is_refused() {
+    let one = tensor("FloatStorage", 6, 0, &[6], &[1]);
+    let long = [b"}".to_vec(), text(&"k".repeat(70_000)), one, b"s".to_vec()].concat();
+    let refused = of_bytes(&archive(&long, &floats(6)))
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("70000 bytes"), "{refused}");
+}

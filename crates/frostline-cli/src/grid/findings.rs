@@ -2,92 +2,91 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::mem::{Discriminant, discriminant};
 
-use frostline::svcca::{Cell, Error, Grid, Side, Warning};
+use frostline::svcca::{Cell, Error, Side, Warning};
 
 use super::layers::Layers;
 
-/// What is to be known of a grid, in a line for each thing and not for each pair.
+/// What is to be known of a grid, in a line for each thing and not for each pair. What is held doesn't grow with the pairs.
 pub(super) struct Findings<'a> {
     rows: &'a Layers,
     columns: &'a Layers,
-    found: &'a Grid,
+    errors: Groups<String, ()>,
+    warnings: Groups<Key, (String, bool)>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn of(rows: &'a Layers, columns: &'a Layers, found: &'a Grid) -> Self {
+    pub(super) fn of(rows: &'a Layers, columns: &'a Layers) -> Self {
         Findings {
             rows,
             columns,
-            found,
+            errors: Groups::default(),
+            warnings: Groups::default(),
+        }
+    }
+
+    /// Takes note of the pair at `[row, column]`.
+    pub(super) fn add(&mut self, at: [usize; 2], cell: &Cell) {
+        if let Some(error) = &cell.error {
+            self.errors.add(error.clone(), at, || ());
+        }
+        let warnings = cell.similarity.iter().flat_map(|found| &found.warnings);
+        for warning in warnings {
+            let [row, column] = at;
+            let text = || warning.named(&self.rows.names[row], &self.columns.names[column]);
+            // Pairs with other numbers of samples and directions are alike, layers with other names are not.
+            match warning.side() {
+                Some(_) => {
+                    let text = text();
+                    self.warnings
+                        .add(Key::Text(text.clone()), at, || (text, false));
+                }
+                None => {
+                    let key = Key::Kind(discriminant(warning));
+                    self.warnings.add(key, at, || (text(), true));
+                }
+            }
         }
     }
 
     /// Why values are missing.
     pub(super) fn errors(&self) -> Vec<String> {
-        let mut alike = Groups::default();
-        for (at, cell) in self.cells() {
-            if let Some(error) = &cell.error {
-                alike.add(error.clone(), at, || ());
-            }
-        }
-        let groups = alike.groups.iter();
-        groups
-            .map(|group| self.error(&group.key, &group.pairs))
-            .collect()
+        let groups = self.errors.groups.iter();
+        groups.map(|group| self.error(group)).collect()
     }
 
     /// What makes values less believable.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut alike = Groups::default();
-        for (at, cell) in self.cells() {
-            let warnings = cell.similarity.iter().flat_map(|found| &found.warnings);
-            for warning in warnings {
-                let text = warning.named(self.row(at), self.column(at));
-                // Pairs with other numbers of samples and directions are alike, layers with other names are not.
-                let (key, of_pairs) = match warning.side() {
-                    Some(_) => (Key::Text(text.clone()), false),
-                    None => (Key::Kind(discriminant(warning)), true),
-                };
-                alike.add(key, at, || (text, of_pairs));
-            }
-        }
-        let groups = alike.groups.iter();
+        let groups = self.warnings.groups.iter();
         groups
             .map(|group| match &group.first {
-                (text, true) => format!("{}: {text}", self.pairs(&group.pairs)),
+                (text, true) => format!("{}: {text}", self.pairs(group)),
                 (text, false) => text.clone(),
             })
             .collect()
     }
 
-    fn error(&self, message: &str, pairs: &[[usize; 2]]) -> String {
-        let [row, column] = pairs[0];
+    fn error(&self, group: &Group<String, ()>) -> String {
+        let ([row, column], message) = (group.at, &group.key);
         let sides = [&self.rows.prepared[row], &self.columns.prepared[column]];
         match sides {
             // Errors of one layer, which all its pairs have.
-            [Err(_), _] => format!("{}: {message}", self.layers(Side::X, pairs)),
-            [_, Err(_)] => format!("{}: {message}", self.layers(Side::Y, pairs)),
+            [Err(_), _] => format!("{}: {message}", self.layers(Side::X, group)),
+            [_, Err(_)] => format!("{}: {message}", self.layers(Side::Y, group)),
             // The grid keeps the text alone, in which the sides have no names.
             [Ok(x), Ok(y)] => match x.similarity(y) {
-                Err(error @ Error::NoVariance { side, .. }) => {
-                    let layers = self.layers(side, pairs);
-                    error.named(&layers, &layers)
-                }
-                Err(error) => {
-                    let text = error.named(self.row(pairs[0]), self.column(pairs[0]));
-                    format!("{}: {text}", self.pairs(pairs))
-                }
-                Ok(_) => format!("{}: {message}", self.pairs(pairs)),
+                Err(error) if error.to_string() == *message => match error {
+                    Error::NoVariance { side, .. } => {
+                        let layers = self.layers(side, group);
+                        error.named(&layers, &layers)
+                    }
+                    _ => {
+                        let text = error.named(self.row(group.at), self.column(group.at));
+                        format!("{}: {text}", self.pairs(group))
+                    }
+                },
+                _ => format!("{}: {message}", self.pairs(group)),
             },
         }
-    }
-
-    fn cells(&self) -> impl Iterator<Item = ([usize; 2], &Cell)> {
-        let rows = self.found.cells.iter().enumerate();
-        rows.flat_map(|(row, cells)| {
-            let cells = cells.iter().enumerate();
-            cells.map(move |(column, cell)| ([row, column], cell))
-        })
     }
 
     fn row(&self, [row, _]: [usize; 2]) -> &str {
@@ -99,19 +98,18 @@ impl<'a> Findings<'a> {
     }
 
     /// The layers of one side, each once.
-    fn layers(&self, side: Side, pairs: &[[usize; 2]]) -> String {
-        let (names, index) = match side {
-            Side::X => (&self.rows.names, 0),
-            Side::Y => (&self.columns.names, 1),
+    fn layers<K, F>(&self, side: Side, group: &Group<K, F>) -> String {
+        let (names, layers) = match side {
+            Side::X => (&self.rows.names, &group.rows),
+            Side::Y => (&self.columns.names, &group.columns),
         };
-        let layers: BTreeSet<usize> = pairs.iter().map(|pair| pair[index]).collect();
         let names: Vec<&str> = layers.iter().map(|&layer| names[layer].as_str()).collect();
         some_of(&names)
     }
 
-    fn pairs(&self, pairs: &[[usize; 2]]) -> String {
-        let first = format!("{} against {}", self.row(pairs[0]), self.column(pairs[0]));
-        match pairs.len() {
+    fn pairs<K, F>(&self, group: &Group<K, F>) -> String {
+        let first = format!("{} against {}", self.row(group.at), self.column(group.at));
+        match group.count {
             1 => first,
             2 => format!("{first} and 1 more pair"),
             count => format!("{first} and {} more pairs", count - 1),
@@ -147,8 +145,12 @@ struct Group<K, F> {
     key: K,
     /// What was kept of the first pair.
     first: F,
-    /// `[row, column]`
-    pairs: Vec<[usize; 2]>,
+    /// `[row, column]` of the first pair.
+    at: [usize; 2],
+    count: usize,
+    /// The layers of the pairs.
+    rows: BTreeSet<usize>,
+    columns: BTreeSet<usize>,
 }
 
 impl<K, F> Default for Groups<K, F> {
@@ -166,10 +168,16 @@ impl<K: Clone + Eq + Hash, F> Groups<K, F> {
             self.groups.push(Group {
                 key,
                 first: first(),
-                pairs: Vec::new(),
+                at: pair,
+                count: 0,
+                rows: BTreeSet::new(),
+                columns: BTreeSet::new(),
             });
             self.groups.len() - 1
         });
-        self.groups[group].pairs.push(pair);
+        let group = &mut self.groups[group];
+        group.count += 1;
+        group.rows.insert(pair[0]);
+        group.columns.insert(pair[1]);
     }
 }

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::Options;
 use crate::failure::Failure;
-use crate::layer_file::{IN_MEMORY, LayerFile, left_out};
+use crate::layer_file::{IN_MEMORY, LayerFile, Places, Values, left_out};
 use crate::layer_names::Choice;
 use crate::{out, runs};
 
@@ -59,6 +59,16 @@ pub(super) struct Layers {
     pub(super) prepared: Vec<Result<Prepared, Error>>,
     /// Arrays that are no layers, each with the reason.
     pub(super) left_out: Vec<(String, String)>,
+    /// Of what the rows of each layer of a file are.
+    places: Vec<Places>,
+}
+
+impl Layers {
+    /// Why a layer of these can't be compared with one of others, though it may have as many rows.
+    pub(super) fn mismatch(&self, at: usize, others: &Layers, other: usize) -> Option<String> {
+        let (x, y) = (self.places.get(at)?, others.places.get(other)?);
+        x.mismatch(y, [&self.names[at], &others.names[other]])
+    }
 }
 
 impl Source {
@@ -151,6 +161,7 @@ fn of_checkpoint(
         names,
         prepared: options.measure.prepare_all_of(&views, activations.inputs()),
         left_out: Vec::new(),
+        places: Vec::new(),
     })
 }
 
@@ -165,12 +176,23 @@ fn of_file(
         names: Vec::new(),
         prepared: Vec::new(),
         left_out: Vec::new(),
+        places: Vec::new(),
     };
     let mut held = Vec::new();
-    let (mut size, mut inputs) = (0, 0);
-    bar.set_length(chosen.len() as u64);
+    let mut size = 0;
+    let prepare = |held: &mut Vec<(Values, usize)>| {
+        let views = held.drain(..);
+        let views = views.map(|(values, inputs)| {
+            bar.inc(1);
+            values.view(inputs, false)
+        });
+        options.measure.prepare_views(views)
+    };
+    // Each is read, and made ready.
+    bar.set_position(0);
+    bar.set_length(2 * chosen.len() as u64);
     for (at, choice) in chosen.iter().enumerate() {
-        bar.set_position(at as u64);
+        bar.inc(1);
         let entry = &archive.entries()[at];
         let name = entry.name().to_string();
         match (choice, left_out(entry)) {
@@ -183,33 +205,53 @@ fn of_file(
             (Choice::Named, _) | (Choice::Matched, None) => {}
         }
         let label = format!("{path}:{name}");
-        let array = archive.array(at)?;
-        let mut file = LayerFile::of(array, label.clone(), options.axes, options.neurons)?;
+        // What was named has to be compared; what wasn't is left out and said.
+        let left_out_for = |reason: Failure| match (choice, reason) {
+            (Choice::Matched, Failure::Data(reason) | Failure::Usage(reason)) => {
+                let told = reason
+                    .strip_prefix(&format!("{label}: "))
+                    .map(str::to_string);
+                let told = told.unwrap_or(reason.replace(&format!("{label} has"), "it has"));
+                Ok((name.clone(), told))
+            }
+            (_, other) => Err(other),
+        };
+        let opened = archive.array(at).map_err(Failure::from);
+        let opened = opened
+            .and_then(|array| LayerFile::of(array, label.clone(), options.axes, options.neurons));
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(reason) => {
+                layers.left_out.push(left_out_for(reason)?);
+                continue;
+            }
+        };
         let memory = file.memory();
         if memory > IN_MEMORY {
-            let reason = format!(
-                "it takes more than {} GiB of memory; compare it alone, which reads it in blocks",
+            layers.left_out.push(left_out_for(Failure::Data(format!(
+                "{label}: it takes more than {} GiB of memory; compare it alone, which reads it in blocks",
                 IN_MEMORY >> 30
-            );
-            match choice {
-                Choice::Named => return Err(Failure::Data(format!("{label}: {reason}"))),
-                _ => layers.left_out.push((name, reason)),
-            }
+            )))?);
             continue;
         }
         // What a layer keeps is smaller than the layer, so they are not all held at once.
         let samples = file.samples();
-        if size + memory > IN_MEMORY || samples != inputs {
-            let prepared = options.measure.prepare_all_of(&held, Some(inputs));
-            layers.prepared.extend(prepared);
-            held.clear();
-            (size, inputs) = (0, samples);
+        if size + memory > IN_MEMORY {
+            layers.prepared.extend(prepare(&mut held));
+            size = 0;
         }
+        let values = match file.values(0..samples) {
+            Ok(values) => values,
+            Err(reason) => {
+                layers.left_out.push(left_out_for(reason)?);
+                continue;
+            }
+        };
         size += memory;
-        held.push(file.view(0..samples)?);
+        held.push((values, samples));
+        layers.places.push(file.places());
         layers.names.push(name);
     }
-    let prepared = options.measure.prepare_all_of(&held, Some(inputs));
-    layers.prepared.extend(prepared);
+    layers.prepared.extend(prepare(&mut held));
     Ok(layers)
 }

@@ -10,7 +10,11 @@ use super::{
     frequencies::HalfPlane,
     transform::{Pairs, Room, Transform},
 };
-use crate::{Error, precision::rounding_unit, view::ROUNDING_MARGIN};
+use crate::{
+    Error,
+    precision::Floats,
+    rounding_noise::{ROUNDING_MARGIN, written},
+};
 
 /// Bytes that are read from the device at a time, or two samples.
 const READ: usize = 16 << 20;
@@ -141,6 +145,7 @@ pub(super) struct Maps<const D: usize> {
     /// The mean of each neuron over the first samples. Deviations from it are small enough to be
     /// squared and summed, and where a neuron never changes they are zero.
     pivot: Vec<f64>,
+    floats: Floats,
     transform: Transform,
 }
 
@@ -154,6 +159,7 @@ impl<const D: usize> Maps<D> {
             _ => mean::<f32>(&data, shape.neurons()),
         };
         Ok(Maps {
+            floats: Floats::of(&maps)?,
             maps,
             shape,
             pivot,
@@ -188,7 +194,7 @@ impl<const D: usize> Maps<D> {
         let (channels, pixels) = (self.shape.channels, self.shape.pixels());
         let samples = self.shape.samples as f64;
         // A pixel that varies by no more than the rounding of its own values is constant.
-        let came = rounding_unit(self.maps.dtype());
+        let came = self.floats.unit();
         let least = (2.0 * came).max(4.0 * f64::EPSILON);
         let varies = |i: usize| sums.reach[i] > least * (scale * self.pivot[i]).abs();
         let energy = (0..channels).map(|channel| {
@@ -207,7 +213,10 @@ impl<const D: usize> Maps<D> {
         };
         let noise = energy.iter().enumerate().map(|(channel, energy)| {
             let here = channel * pixels..(channel + 1) * pixels;
-            let rounding = ROUNDING_MARGIN * came * here.map(whole).sum::<f64>().max(0.0).sqrt();
+            let size = here.map(whole).sum::<f64>().max(0.0);
+            let numbers = samples * pixels as f64;
+            let rounding =
+                ROUNDING_MARGIN * written(self.floats, size, numbers as usize, scale.recip());
             NOISE.max(rounding / energy.sqrt())
         });
         let noise = noise.collect();

@@ -14,4 +14,6 @@ mod projections;
 mod properties;
 mod reference;
 mod reference_case;
+mod rounded;
 mod samples;
+mod unrelated;
