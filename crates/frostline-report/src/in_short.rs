@@ -18,7 +18,9 @@ pub(crate) fn in_short(runs: &[&Run], names: &[String]) -> String {
         .collect();
     let froze: Vec<&Told> = all.iter().filter(|run| run.summary.froze()).collect();
     let mut sentences: Vec<String> = froze.iter().map(|run| run.sentence(&all)).collect();
-    if froze.is_empty() {
+    let held_back: Vec<String> = all.iter().filter_map(Told::why_nothing_froze).collect();
+    sentences.extend(held_back.iter().cloned());
+    if froze.is_empty() && held_back.is_empty() {
         sentences.push(match all.as_slice() {
             [only] => format!(
                 "No layer of {} was frozen, and there is no other run on this page to compare it with.",
@@ -65,6 +67,21 @@ impl<'a> Told<'a> {
         };
         let (time, quality) = (self.time(ordinary), self.quality(ordinary));
         format!("{what}. Against {} {time}, and {quality}.", ordinary.name)
+    }
+
+    /// Why a run that was to freeze layers froze none.
+    fn why_nothing_froze(&self) -> Option<String> {
+        let planned = self.run.info.policy != "never" && !self.summary.froze();
+        let latest = self.run.history.last().filter(|_| planned)?;
+        let why = match latest.reason.is_empty() {
+            true => String::new(),
+            false => format!(
+                ": at the last of its {} checks {}",
+                self.run.history.len(),
+                latest.reason
+            ),
+        };
+        Some(format!("{} froze no layer{why}.", self.name))
     }
 
     fn what_froze(&self) -> String {

@@ -303,6 +303,16 @@ fn the_page_says_so_where_there_is_nothing_to_compare_with() {
     assert!(alone.contains("No layer of ordinary was frozen") && alone.contains("no other run"));
     let none = first_sentence(&[ordinary(), ordinary()]);
     assert_eq!(none, "No layer was frozen in any run on this page.");
+    let mut held_back = ordinary();
+    held_back.info.policy = "converged".into();
+    held_back.history.last_mut().unwrap().reason = "the learning rate is still rising".into();
+    let checks = held_back.history.len();
+    assert_eq!(
+        first_sentence(&[held_back]),
+        format!(
+            "ordinary froze no layer: at the last of its {checks} checks the learning rate is still rising."
+        )
+    );
     // A run of another length is none to compare with, and neither is one that was cut short.
     let mut longer = ordinary();
     longer.info.length.steps = 200;
