@@ -318,7 +318,7 @@ fn check_rows(run: &Run, name: &str) -> impl Iterator<Item = [String; 12]> {
     })
 }
 
-const LAYER_COLUMNS: [&str; 13] = [
+const LAYER_COLUMNS: [&str; 17] = [
     "run",
     "step",
     "layer",
@@ -328,6 +328,10 @@ const LAYER_COLUMNS: [&str; 13] = [
     "frozen",
     "gradients",
     "weight_change",
+    "gain",
+    "likeness_to_previous",
+    "own_likeness",
+    "inherited_likeness",
     "forward_flops",
     "backward_flops",
     "saved_forward_flops",
@@ -366,6 +370,7 @@ fn layer_row(
     to_end: Option<(f64, Option<&ByChance>)>,
 ) -> Vec<String> {
     let of_layer = |values: &[Option<f64>]| number(values.get(index).copied().flatten());
+    let parts = check.parts.get(index).copied().flatten();
     let ledger = check.ledger.as_ref();
     let flops = ledger.and_then(|ledger| ledger.layers.get(index));
     let row = [
@@ -378,6 +383,10 @@ fn layer_row(
         (index < check.frozen).to_string(),
         of_layer(&check.gradients),
         of_layer(&check.weight_change),
+        of_layer(&check.gains),
+        of_layer(&check.likeness),
+        number(parts.map(|parts| parts.own)),
+        number(parts.map(|parts| parts.inherited)),
         number(flops.map(|flops| flops.forward)),
         number(flops.map(|flops| flops.backward)),
         number(flops.map(|flops| flops.saved_forward)),

@@ -327,7 +327,7 @@ fn band(
 }
 
 /// A layer's colour and dash: layers next to each other have nearly the same colour.
-fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
+pub(crate) fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
     let dash: &[f64] = if index.is_multiple_of(2) {
         &[]
     } else {
@@ -336,7 +336,7 @@ fn layer_look(index: usize, layers: usize) -> (RGBColor, &'static [f64]) {
     (colour::layer(index, layers), dash)
 }
 
-fn heading_name(run: &Run) -> String {
+pub(crate) fn heading_name(run: &Run) -> String {
     shorten(&run_names(&[run]).join(""), 80)
 }
 
@@ -354,7 +354,7 @@ fn frozen_at(run: &Run, layer: usize) -> Option<usize> {
     checks.find(|c| c.frozen > layer).map(|c| c.step)
 }
 
-fn steps_axis(run: &Run, steps: impl Iterator<Item = f64>) -> Axis {
+pub(crate) fn steps_axis(run: &Run, steps: impl Iterator<Item = f64>) -> Axis {
     let last = bounds(steps).map_or(0.0, |(_, last)| last);
     let end = run.info.outcome.as_ref().map_or(0, |end| end.step) as f64;
     Axis::linear("step", (0.0, last.max(end)), Unit::Count)
@@ -364,7 +364,7 @@ pub(crate) fn values(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points(curves).map(|point| point.y)
 }
 
-fn values_x(curves: &[Curve]) -> impl Iterator<Item = f64> {
+pub(crate) fn values_x(curves: &[Curve]) -> impl Iterator<Item = f64> {
     points(curves).map(|point| point.x)
 }
 

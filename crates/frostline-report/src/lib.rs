@@ -15,7 +15,7 @@
 //! ```
 //!
 //! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
-//! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`] and [`freeze_timeline`] show the layers
+//! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`], [`own_share_of_change`] and [`freeze_timeline`] show the layers
 //!   of a run, [`loss`], [`accuracy`], [`train_accuracy`], [`test_loss`], [`learning_rate`], [`frozen_layers`] and
 //!   [`compared_layers`] what all runs did and reached, [`Against`] steps, epochs, training time or operations.
 //! - [`Study`] weighs what freezing policies are worth: [`fronts`] draws accuracy against cost,
@@ -48,6 +48,7 @@ mod home;
 mod in_short;
 mod judged;
 mod legend;
+mod own_share;
 mod page;
 mod page_curves;
 mod page_numbers;
@@ -86,6 +87,7 @@ pub use front::{
 };
 pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
+pub use own_share::own_share_of_change;
 pub use page::{Page, RunPictures};
 pub use report_file::ReportFile;
 pub use run_curves::{accuracy, frozen_layers, learning_rate, loss, test_loss, train_accuracy};

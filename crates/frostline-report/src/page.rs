@@ -13,7 +13,8 @@ use crate::scheme::{in_scheme, variables};
 use crate::summary::{Summary, grouped, ledger, run_names, seconds_text};
 use crate::svg::escape;
 use crate::{
-    Error, LayerCurve, Pane, freeze_timeline, panes, similarity_to_end, similarity_to_previous,
+    Error, LayerCurve, Pane, freeze_timeline, own_share_of_change, panes, similarity_to_end,
+    similarity_to_previous,
 };
 
 /// What there is to show of a run.
@@ -207,6 +208,14 @@ fn run_section(index: usize, pictures: &RunPictures<'_>, name: &str) -> Result<S
             if judged { SHADED } else { "" }
         ),
     )?;
+    if run.history.iter().any(|check| !check.parts.is_empty()) {
+        html += "<h3>Own and inherited change</h3>\n";
+        html += &figure(
+            own_share_of_change(run),
+            "How much of each layer's change since the previous check its own weights made, on the inputs of the check before; \
+             the rest it inherits from the layers below, and loses when they freeze. The lowest layer has nothing else.",
+        )?;
+    }
     html += &checks_table(run);
     html += "</section>\n";
     Ok(html)

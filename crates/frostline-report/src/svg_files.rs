@@ -5,8 +5,8 @@ use crate::savings_pictures::{flops_of_layers, seconds_a_step};
 use crate::summary::{ledger, run_names};
 use crate::{
     Against, ComparedLayer, Error, RunPictures, accuracy, compared_layers, freeze_timeline,
-    frozen_layers, learning_rate, loss, panes, similarity_to_end, similarity_to_previous,
-    test_loss, train_accuracy,
+    frozen_layers, learning_rate, loss, own_share_of_change, panes, similarity_to_end,
+    similarity_to_previous, test_loss, train_accuracy,
 };
 
 /// Every picture of the page of these runs as a file of its own: `loss.svg` and others of all runs,
@@ -78,6 +78,7 @@ fn of_one(pictures: &RunPictures<'_>) -> Vec<Named> {
         ("panes", panes(pictures)),
         ("similarity-to-end", similarity_to_end(pictures)),
         ("change", similarity_to_previous(run)),
+        ("own-change", own_share_of_change(run)),
         ("frozen-layers", freeze_timeline(&[run])),
     ];
     if let Some(ledger) = ledger(run) {
