@@ -33,6 +33,8 @@ struct Stack {
     #[module(skip)]
     noise: bool,
     #[module(skip)]
+    drops: bool,
+    #[module(skip)]
     run_forgets: Option<usize>,
 }
 
@@ -47,6 +49,7 @@ impl Stack {
             shift: Param::from_tensor(Tensor::zeros([5], &device)),
             head: linear(5, 3),
             noise: false,
+            drops: false,
             run_forgets: None,
         };
         let _drawn = stack.valid();
@@ -64,6 +67,9 @@ impl Stack {
             0 => activated(self.first.forward(x)).tap("first"),
             1 => {
                 let mut x = self.second.forward(x);
+                if self.drops {
+                    x = self.dropout.forward(x);
+                }
                 if self.noise && x.device().is_autodiff() {
                     let noise = Distribution::Normal(0.0, 0.1);
                     x = x.clone() + Tensor::random(x.dims(), noise, &x.device());
@@ -159,6 +165,29 @@ fn frozen_layers_that_draw_random_numbers_switch_the_cache_off_before_it_keeps_a
         "{why}"
     );
     assert!(cache.is_empty());
+}
+
+#[test]
+fn a_dropout_that_is_on_in_a_frozen_layer_is_never_kept() {
+    let mut net = Stack::new();
+    net.drops = true;
+    let assigned = Layers::builder()
+        .exempt(["shift"])
+        .assign("dropout", "second");
+    let assigned = assigned.build(&net).unwrap();
+    let data = data(20, 0);
+    // One layer more, so that a flag outside all of them stays on.
+    let outside = Layers::of(&net).unwrap();
+    for (layers, kept) in [(outside, false), (assigned, true)] {
+        let frozen = freeze(net.clone(), &layers, 2);
+        assert_eq!(frozen.dropout.training.val().is_enabled(), !kept);
+        let mut cache = PrefixCache::in_memory(1 << 20);
+        for _ in 0..2 {
+            cache.forward(&frozen, 2, &keys(0..20), 20, |asked| rows(&data, asked));
+        }
+        assert_eq!(cache.switched_off().is_none(), kept);
+        assert_eq!(cache.len(), if kept { 20 } else { 0 });
+    }
 }
 
 #[test]
