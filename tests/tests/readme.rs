@@ -186,7 +186,8 @@ let grid = Grid::of(&layers, &layers, Wanted::Values, |progress| println!("{prog
     assert!((grid.value(0, 0).unwrap() - 1.0).abs() < 1e-6); // projections in f32
     assert_eq!(logits.dims(), [300, 1]);
     let run = Run::open("runs/freeze")?;
-    assert_eq!(run.history.len(), 21);
+    // The first and the last: to measure a net of this size costs more than to train it.
+    assert_eq!((run.history[0].step, run.history.last().map(|check| check.step)), (0, Some(80)));
     assert_eq!(run.info.outcome.map(|end| end.status), Some(Status::Finished));
     Ok(())
 }

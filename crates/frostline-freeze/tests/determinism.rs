@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use frostline_freeze::{
-    CheckpointSchedule, Converged, DryRun, FreezeTraining, InputKey, Layers, Length, Linear, Never,
-    PrefixCache, Probe, Step,
+    CheckpointSchedule, DryRun, FreezeTraining, InputKey, Layers, Length, Linear, Never,
+    PrefixCache, Probe, Step, WeightDelta,
 };
 use nets::{Net, STEPS, freezing, optimizer, rows, run, samples, train_step, values};
 
@@ -51,10 +51,9 @@ fn the_same_seed_gives_the_same_similarities_and_decisions() {
         let net = Net::new(8);
         let mut freezing = freezing(
             &net,
-            Converged {
-                threshold: 0.2,
+            WeightDelta {
+                threshold: 0.5,
                 patience: 1,
-                ..Converged::default()
             },
         );
         run(net, &mut freezing);
