@@ -72,11 +72,11 @@ pub enum PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// `costs_at_most(0.01, converged(0.5, 0.1))`: lower layers that have slowed down freeze where that is likely to cost no more than 1 %
+    /// `costs_at_most(0.02, converged(0.5, 0.1))`: lower layers that have slowed down freeze where that is likely to cost no more than 2 %
     /// of the loss.
     fn default() -> Self {
         PolicyConfig::CostsAtMost(CostsAtMost {
-            loss: 0.01,
+            loss: 0.02,
             policy: Box::new(PolicyConfig::Converged(Converged::default())),
         })
     }

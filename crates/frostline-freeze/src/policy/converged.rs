@@ -11,9 +11,10 @@ use crate::{FreezePolicy, History, Watched};
 /// A layer has converged when all of this holds:
 /// - it is slow: its change ([`History::change`], or with [`by_own`](Self::by_own) [`History::own_change`]) was at most
 ///   `threshold` at every check of the last `patience` of the training;
-/// - it has learnt: it lies at least [`LEFT`](Self::LEFT) from what it was at the first check, `√(1 - s)` with its similarity to itself there
-///   freed of chance ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its
-///   largest;
+/// - it has learnt: it lies at least [`LEFT`](Self::LEFT) from what it was at the first check, `√(1 - s)` of its likeness to itself there
+///   ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its largest, or its updates
+///   are known to gain ([`History::gain_share`]): a linear first layer learns where SVCCA, which ignores linear maps, sees it stand
+///   still;
 /// - nothing is judged by another cause: unless by its own changes, a layer is held against checks after the frost line below it
 ///   moved last ([`History::frost_line_since`]), since what it inherited from below vanished there.
 ///
@@ -67,6 +68,9 @@ impl Converged {
     /// What keeps everything from freezing.
     fn training(&self, history: &History) -> Holds {
         let back = |what: &str| Holds::Back(what.to_string());
+        if history.checks().len() < 2 {
+            return back("nothing has been compared yet");
+        }
         if history.rate_rises() {
             return back("the learning rate is still rising");
         }
@@ -137,7 +141,9 @@ impl Converged {
             let mut all = (first..checks.len()).filter_map(change);
             all.any(|change| largest <= 0.5 * change)
         };
-        if left.is_some_and(|left| left >= Self::LEFT) || has_fallen() {
+        let gains = || history.gain_share(layer, checks.len() - 1);
+        let has_gained = || gains().is_some_and(|share| share > 0.0);
+        if left.is_some_and(|left| left >= Self::LEFT) || has_fallen() || has_gained() {
             return Holds::Nothing;
         }
         Holds::Back(format!(

@@ -37,12 +37,12 @@ struct Found {
 
 impl<P: FreezePolicy> CostsAtMost<P> {
     fn find(&self, history: &History) -> Found {
-        let wanted = self.policy.frozen_layers(history);
+        let last = history.layers().len().saturating_sub(1);
+        let wanted = self.policy.frozen_layers(history).min(last);
         let latest = history.checks().len().saturating_sub(1);
         let mut frozen = history.frozen().min(wanted);
         let mut spent: f64 = costs_of_frozen(history).iter().sum();
-        let last = history.layers().len().saturating_sub(1);
-        while frozen < wanted.min(last) {
+        while frozen < wanted {
             let next = cost(history, frozen, latest).map(|cost| spent + cost);
             match next {
                 Some(next) if next <= self.loss => spent = next,

@@ -43,6 +43,7 @@ fn the_longest_run_of_layers_freezes_that_were_slow_for_long_enough() {
     );
     assert_eq!(frozen(&[]), 0);
     assert_eq!(frozen(&[at(0)]), 0);
+    assert_eq!(reason(&[at(0)]), "nothing has been compared yet");
 }
 
 #[test]
@@ -151,6 +152,21 @@ fn a_layer_that_stands_still_from_the_first_has_not_converged() {
     ]
     .map(where_it_began);
     assert_eq!(frozen(&settled), 1);
+    // One whose updates are known to gain has learnt, whatever SVCCA sees of it.
+    let gains = [at(0), slow(10), slow(20)]
+        .map(where_it_began)
+        .map(|check| Check {
+            gains: vec![
+                Some(0.5),
+                Some(0.0),
+                Some(0.5),
+                Some(0.5),
+                Some(0.5),
+                Some(0.5),
+            ],
+            ..check
+        });
+    assert_eq!(frozen(&gains), 1, "block2 gains nothing");
     // What an earlier version recorded says nothing of the start.
     let unknown = [at(0), slow(10), slow(20)].map(|check| Check {
         from_start: Vec::new(),
