@@ -137,7 +137,8 @@ fn report(found: &Comparison, dft: Option<&DftCca>, warnings: &[Warned]) -> Valu
                 "mean": varies.then_some(dft.mean),
                 "mean_per_frequency": rows.collect::<Vec<_>>(),
                 "rank": dft.rank,
-                "chance": varies.then(|| chance(dft.chance)),
+                "chance": dft_levels(dft).map(|(chance, _)| chance),
+                "corrected": dft_levels(dft).and_then(|(_, corrected)| corrected),
             })
         }),
         "similarities": found.similarities,
@@ -236,12 +237,12 @@ fn text(
     if let Some(dft) = dft {
         let [height, width] = dft.frequencies;
         let grid = format!("over {height} x {width} frequencies");
-        let chance = dft.chance.mean_rho;
-        let levels = if dft.rank.contains(&0) {
-            [String::from("-"), String::from("-")]
-        } else {
-            let corrected = (chance < 1.0).then(|| fixed((dft.mean - chance) / (1.0 - chance), 3));
-            [fixed(chance, 3), corrected.unwrap_or("-".to_string())]
+        let levels = match dft_levels(dft) {
+            None => [String::from("-"), String::from("-")],
+            Some((chance, corrected)) => {
+                let corrected = corrected.map(|corrected| fixed(corrected, 3));
+                [fixed(chance, 3), corrected.unwrap_or("-".to_string())]
+            }
         };
         let value = if dft.rank.contains(&0) {
             "n/a".to_string()
@@ -276,6 +277,23 @@ fn text(
         text += &format!("\n{bold}warning:{plain} {}\n", escaped(&warned));
     }
     text
+}
+
+/// What unrelated maps give by DFT-CCA in the mean, and its value freed of that: frequencies at which a layer doesn't vary count
+/// as 0 in both. None where a layer varies at no frequency.
+fn dft_levels(dft: &DftCca) -> Option<(f64, Option<f64>)> {
+    let compared = dft
+        .coefficients
+        .iter()
+        .filter(|rho| !rho.is_empty())
+        .count();
+    if compared == 0 {
+        return None;
+    }
+    let most = compared as f64 / dft.coefficients.len() as f64;
+    let chance = dft.chance.mean_rho * most;
+    let corrected = (dft.mean - chance) / (most - chance);
+    Some((chance, (chance < most).then_some(corrected)))
 }
 
 /// How many directions correlate beyond chance.

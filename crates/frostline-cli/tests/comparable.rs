@@ -185,10 +185,7 @@ fn maps_come_with_what_unrelated_ones_give_by_dft_cca() {
         "nchw",
     ];
     let (found, _) = json_of(&[&layers[..], &["--json"]].concat(), folder.path());
-    let (value, level) = (
-        &found["dft_cca"]["mean"],
-        &found["dft_cca"]["chance"]["mean_rho"],
-    );
+    let (value, level) = (&found["dft_cca"]["mean"], &found["dft_cca"]["chance"]);
     let off = value.as_f64().unwrap() - level.as_f64().unwrap();
     assert!(off.abs() < 0.1, "{value} {level}");
     let warnings = found["warnings"].as_array().unwrap();
@@ -205,6 +202,21 @@ fn maps_come_with_what_unrelated_ones_give_by_dft_cca() {
     let level = format!("{:.3}", level.as_f64().unwrap());
     assert!(line.contains(&level), "{line}");
     assert!(text.contains("dft_cca: 40 samples"), "{text}");
+
+    // Maps that are the same at all places vary at one frequency of sixteen.
+    let flat = |seed| {
+        let values = noise(40 * 8, seed).into_iter();
+        values.flat_map(|value| [value; 16]).collect::<Vec<f64>>()
+    };
+    save(
+        &folder.path().join("m.safetensors"),
+        &[tensor("a", &shape, &flat(1)), tensor("b", &shape, &flat(2))],
+    );
+    let (found, _) = json_of(&[&layers[..], &["--json"]].concat(), folder.path());
+    let number = |field: &str| found["dft_cca"][field].as_f64().unwrap();
+    let off = number("mean") - number("chance");
+    assert!(off.abs() < 0.1 / 16.0, "{}", found["dft_cca"]);
+    assert!(number("corrected").abs() < 0.2, "{}", found["dft_cca"]);
 }
 
 #[test]

@@ -428,7 +428,8 @@ fn keys_of_every_kind_give_tensors_names_of_their_own() {
         .concat()
     };
     let names = |pickle: &[u8]| {
-        let archive = of_bytes(&archive(pickle, &floats(6))).unwrap();
+        let bytes = archive(pickle, &floats(6));
+        let archive = of_bytes(&bytes).unwrap();
         let names = archive
             .entries()
             .iter()
