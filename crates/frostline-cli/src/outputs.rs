@@ -79,15 +79,16 @@ fn is_input(written: &Path, input: &Path) -> bool {
     }
 }
 
-/// The path without links, where it leads anywhere.
+/// The path without links, as far as it leads anywhere.
 fn resolved(path: &Path) -> PathBuf {
-    let in_folder = || {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    let found = path.canonicalize().ok().or_else(in_folder);
-    found.unwrap_or_else(|| path.to_path_buf())
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
+            resolved(Path::new(".")).join(name)
+        }
+        (Some(folder), Some(name)) => resolved(folder).join(name),
+        _ => path.to_path_buf(),
+    }
 }

@@ -8,6 +8,9 @@ use crate::{Check, Ledger, MetricsPoint, Outcome, RunInfo, Spread};
 /// Up to here every count is also an exact floating-point number.
 const MOST: usize = 1 << 53;
 
+/// No training is as long: steps of any two can be added.
+const LONGEST: usize = 1 << 62;
+
 /// A share that was rounded may pass 1 by so much.
 const ROUNDING: f64 = 1e-6;
 
@@ -26,8 +29,14 @@ impl RunInfo {
             if let Some(twice) = self.layers.iter().find(|name| !names.insert(name.as_str())) {
                 return Err(format!("`layers` has two of the name `{twice}`"));
             }
-            count("length.steps", self.length.steps)?;
-            count("length.steps_per_epoch", self.length.steps_per_epoch)?;
+            for (field, steps) in [
+                ("length.steps", self.length.steps),
+                ("length.steps_per_epoch", self.length.steps_per_epoch),
+            ] {
+                if steps > LONGEST {
+                    return Err(format!("`{field}` is {steps}, but is at most {LONGEST}"));
+                }
+            }
             count("probe.samples", self.probe.samples)?;
             count("probe.inputs", self.probe.inputs.unwrap_or(0))?;
             if let Some(flops) = &self.forward_flops {
