@@ -77,7 +77,7 @@ fn policies_stand_side_by_side_with_when_each_layer_froze_and_what_it_saved() {
         "replay",
         "run",
         "--policy",
-        "converged(0.02,2)",
+        "converged(0.06,0.2)",
         "-p",
         "linear(0.5)",
     ];

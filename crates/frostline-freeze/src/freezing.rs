@@ -229,7 +229,7 @@ impl<M: Module> FreezeTraining<M> {
             expect_share(step.step, what, share)?;
         }
         going.last_step = step.step;
-        going.gains.after(model, &self.layers);
+        lock(&going.gains).after(model, &self.layers);
         going.told.add(&step, self.history.length());
         let (samples, cached) = match going.forwarded.take() {
             Some((samples, cached)) => (Some(samples), cached),
@@ -311,8 +311,17 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
-    /// [watches](FreezePolicy::watches) gradients needs them.
+    /// [watches](FreezePolicy::watches) gradients or gains needs them, and the default policy does.
     pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
+        if let Some(going) = &self.going {
+            // A loop that doesn't report every step has done one since.
+            lock(&going.gains).after(model, &self.layers);
+        }
+        self.more_gradients(model, gradients);
+    }
+
+    /// Tells those of another replica, of the same step.
+    pub(crate) fn more_gradients(&mut self, model: &M, gradients: &GradientsParams) {
         let length = self.history.length();
         let Some(going) = &mut self.going else {
             return;
@@ -321,7 +330,7 @@ impl<M: Module> FreezeTraining<M> {
             going.gradients.add(model, gradients);
         }
         if self.watched.gains && Gains::looks_at(going.last_step + 1, length) {
-            going.gains.before(model, gradients);
+            lock(&going.gains).before(model, gradients);
         }
     }
 
@@ -520,7 +529,7 @@ impl<M: Module> FreezeTraining<M> {
             clock,
             told,
             gradients: GradientSums::default(),
-            gains: Gains::default(),
+            gains: Mutex::default(),
             weights: None,
             previous: vec![None; self.layers.len()],
             first: Vec::new(),

@@ -60,8 +60,7 @@ fn prepare(how: How, net: &Net, folder: &Path) -> FreezeTraining<Net> {
         gradients: how.watching,
         weights: how.watching,
         parts: how.watching,
-        // What a step has gained is known when it is reported: a note between two reports has no place for it.
-        gains: how.watching && how.every == 1,
+        gains: how.watching,
     });
     match how.budget {
         Some(share) => freezing.measure_at_most(share),

@@ -187,7 +187,7 @@ impl<M: Module> FreezeTraining<M> {
             likeness,
             from_start,
             parts,
-            gains: going.gains.take(),
+            gains: lock(&going.gains).take(),
             gradients,
             weight_change,
             frozen,

@@ -36,7 +36,8 @@ pub(super) struct Going {
     pub(super) clock: Clock,
     pub(super) told: Told,
     pub(super) gradients: GradientSums,
-    pub(super) gains: Gains,
+    /// Behind a lock, since saving a model counts in the step that is being done.
+    pub(super) gains: Mutex<Gains>,
     pub(super) weights: Option<Weights>,
     /// Each layer at the previous check; none for a frozen layer.
     pub(super) previous: Vec<Option<Snapshot>>,

@@ -140,6 +140,12 @@ impl<M: Module> FreezeTraining<M> {
             None => None,
         };
         let (gradients, weights, before) = (keep(gradients)?, keep(weights)?, keep(before)?);
+        let gains = {
+            let mut gains = lock(&going.gains);
+            // Of a loop that doesn't report every step, the latest is not counted in yet.
+            gains.after(model, &self.layers);
+            gains.sums().to_vec()
+        };
         let note = Saved {
             model: fingerprint(model)?,
             step,
@@ -157,7 +163,7 @@ impl<M: Module> FreezeTraining<M> {
                 tested: going.tested,
                 thawed: self.thawed.clone().map(|thawed| (thawed.start, thawed.end)),
                 cache_off_told: going.cache_off_told,
-                gains: going.gains.sums().to_vec(),
+                gains,
                 samples_seen: going.samples_seen,
                 counting_since: going.counting_since,
                 notices: self.notices.clone(),

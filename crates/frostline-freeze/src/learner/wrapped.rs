@@ -160,7 +160,7 @@ impl<M: Module + TrainStep> TrainStep for Wrapped<M> {
         for (gradients, _) in &gradients.grads {
             lock(&self.shared.within)
                 .training
-                .gradients(&self.model, gradients);
+                .more_gradients(&self.model, gradients);
         }
         self.tell_rates(&rate);
         let base = rate.base();
