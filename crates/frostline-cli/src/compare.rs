@@ -214,6 +214,15 @@ fn text(
 ) -> String {
     let [dx, dy] = found.neurons;
     let [rank_x, rank_y] = found.rank;
+    // Paths would push the numbers that stand between them out of sight.
+    let long = x.len().max(y.len()) > 24;
+    let (head, [x, y]) = match long {
+        true => (
+            format!("x is {}\ny is {}\n", escaped(x), escaped(y)),
+            ["x", "y"],
+        ),
+        false => (String::new(), [x, y]),
+    };
     let mut rows = vec![["measure", "value", "chance", "corrected", ""].map(String::from)];
     for measure in Measure::ALL {
         let mut similarities = found.similarities.iter();
@@ -260,7 +269,7 @@ fn text(
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let mut text = format!(
-        "samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n\n{}",
+        "{head}samples {}, neurons {dx} and {dy}, effective rank {rank_x} and {rank_y}\n\n{}",
         found.samples,
         aligned(&rows, &[1, 2, 3])
     );

@@ -55,6 +55,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
         values: Vec::new(),
         chance: Vec::new(),
         seen: Vec::new(),
+        compared: false,
         findings: Findings::of(&rows, &columns),
     };
     let keeps = Keeps {
@@ -100,7 +101,8 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
                 found.values.iter().try_for_each(|row| values.value(row))
             })
         })?;
-        return picture(&mut found);
+        picture(&mut found)?;
+        return found.expect_some();
     }
     compare(&rows, &columns, &bar, |row, found_row| {
         found.add(row, &found_row, &keeps);
@@ -116,7 +118,7 @@ pub(crate) fn grid(a: &Path, b: &Path, options: &Options) -> Result<(), Failure>
     seeds.iter().for_each(out::warn);
     found.findings.errors().iter().for_each(out::warn);
     found.findings.warnings().iter().for_each(out::warn);
-    Ok(())
+    found.expect_some()
 }
 
 /// Compares all pairs, and gives the rows of the grid to `each` in their order.
@@ -156,6 +158,8 @@ struct Found<'a> {
     values: Vec<Vec<Option<f64>>>,
     chance: Vec<Vec<Option<ByChance>>>,
     seen: Vec<Vec<Seen>>,
+    /// Whether any pair could be compared.
+    compared: bool,
     findings: Findings<'a>,
 }
 
@@ -177,7 +181,18 @@ struct Seen {
 }
 
 impl Found<'_> {
+    /// Errors: where no pair could be compared.
+    fn expect_some(&self) -> Result<(), Failure> {
+        match self.compared {
+            true => Ok(()),
+            false => Err(Failure::Data(
+                "no pair of layers could be compared; the reasons are above".to_string(),
+            )),
+        }
+    }
+
     fn add(&mut self, row: usize, cells: &[Cell], keeps: &Keeps) {
+        self.compared |= cells.iter().any(|cell| cell.similarity.is_some());
         for (column, cell) in cells.iter().enumerate() {
             self.findings.add([row, column], cell);
         }

@@ -170,7 +170,10 @@ fn a_page_and_a_grid_take_the_panes_own_probe_where_all_runs_have_it() {
     };
     // The head has two neurons at most.
     let many = samples("a", "b");
-    assert!(many > 200.0, "{many} of 500, less those that the layer shows as the same");
+    assert!(
+        many > 200.0,
+        "{many} of 500, less those that the layer shows as the same"
+    );
     assert!(samples("a", "plain") <= 200.0, "one has no probe for panes");
 }
 

@@ -253,6 +253,10 @@ impl<M: Module> FreezeTraining<M> {
         let tested = going.keep_test(test, step.step, epoch, frozen);
         let kept = unsaved.and(reported).and(tested);
         let check_now = self.is_due(before, step.step);
+        let going = self.going.as_mut().expect("started above");
+        if !check_now && going.has_due(before, step.step) {
+            going.passed_over += 1;
+        }
         if !check_now && !self.pane_is_due(Some(before), step.step) {
             kept?;
             return Ok(frozen);
@@ -533,6 +537,7 @@ impl<M: Module> FreezeTraining<M> {
             weights: None,
             previous: vec![None; self.layers.len()],
             first: Vec::new(),
+            passed_over: 0,
             samples_seen: None,
             counting_since: None,
             spending: Spending::new(self.info.forward_flops.clone(), ledger),

@@ -256,6 +256,20 @@ const SAYING: (usize, usize) = (72, 30);
 /// A curve of fewer points needs no smoothing.
 const SMOOTHED: usize = 40;
 
+/// Joins a last point of training with the one before it, if that is over more than twice as many steps: the few steps that were left
+/// over, a small batch at the end of an epoch among them, would stand out from means.
+fn join_the_last(points: &mut Vec<MetricsPoint>) {
+    let trained = points.iter().enumerate().rev();
+    let mut trained = trained.filter(|(_, point)| !point.is_test());
+    let (Some((last, few)), Some((before, many))) = (trained.next(), trained.next()) else {
+        return;
+    };
+    if 2 * few.steps < many.steps {
+        points[last] = many.joined(few);
+        points.remove(before);
+    }
+}
+
 /// A value of a run, and where it lies.
 struct Sample {
     place: MetricsPoint,
@@ -323,7 +337,9 @@ impl Quantity {
             let value = (self.of_point)(&place)?;
             Some(Sample { place, value })
         };
-        let reported = thinned(points, most).into_iter().filter_map(of_point);
+        let mut reported = thinned(points, most);
+        join_the_last(&mut reported);
+        let reported = reported.into_iter().filter_map(of_point);
         checked.chain(reported).collect()
     }
 

@@ -82,6 +82,8 @@ impl Summary {
             end.map(|end| end.measuring_seconds),
             last.map(|check| check.measuring_seconds),
         );
+        let frost_lines = frost_lines(run);
+        let frozen = frost_lines.last().map_or(0, |line| line.layers);
         Summary {
             name: run_name(run),
             status: end.map(|end| end.status),
@@ -99,10 +101,13 @@ impl Summary {
                 .filter(|ledger| something_froze(ledger))
                 .and_then(|ledger| ledger.saved_seconds(measuring_seconds?))
                 .filter(finite),
-            frozen: last.map_or(0, |check| check.frozen),
-            decided: last.map_or(0, |check| check.decided),
+            frozen,
+            decided: match last {
+                Some(check) if check.decided > check.frozen => check.decided,
+                _ => frozen,
+            },
             layers: run.info.layers.len(),
-            frost_lines: frost_lines(run),
+            frost_lines,
         }
     }
 
@@ -278,6 +283,10 @@ fn frost_lines(run: &Run) -> Vec<FrostLine> {
     for check in &run.history {
         let line = lines.last_mut().expect("one was pushed above");
         line.to = check.step;
+        if check.step >= run.info.length.steps {
+            // What freezes after the last step has trained to the end.
+            continue;
+        }
         if check.frozen != line.layers {
             lines.push(FrostLine {
                 layers: check.frozen,

@@ -96,7 +96,7 @@ impl<M: Module> FreezeTraining<M> {
     pub(super) fn is_due(&self, before: usize, step: usize) -> bool {
         let going = self.going.as_ref().expect("a step follows the start");
         let passed = |due: &usize| before < *due && *due <= step;
-        let due = going.due.iter().any(passed);
+        let due = going.has_due(before, step);
         let outer = going.due.last().is_some_and(passed);
         let share = match self.budget {
             _ if !due || outer => return due,
@@ -169,6 +169,14 @@ impl<M: Module> FreezeTraining<M> {
                 "the outputs of frozen layers are no longer kept: {why}"
             ));
             going.cache_off_told = true;
+        }
+        if going.passed_over > 0 && going.due.last().is_some_and(|last| *last <= step) {
+            warnings.push(format!(
+                "{} of {} checks were passed over, to keep measuring within its share of the training: a smaller probe, \
+                 `measure_at_most` or a schedule of its own (`checking`) allow more",
+                going.passed_over,
+                going.due.len()
+            ));
         }
         // The check counts, whether or not it can be written.
         let saved = going.save(step, activations);
@@ -388,5 +396,9 @@ fn named(device: &Device) -> String {
     if let Some(identity) = device.identity() {
         return format!("{} ({device:?})", identity.name);
     }
-    format!("{device:?}")
+    let text = format!("{device:?}");
+    // Under autodiff, Burn prints all of that too.
+    let within = text.strip_prefix("Device<Autodiff { device: ");
+    let within = within.and_then(|within| within.rsplit_once(", checkpointing: "));
+    within.map_or(text.clone(), |(device, _)| device.to_string())
 }

@@ -44,6 +44,8 @@ pub(super) struct Going {
     /// Each layer at the first check.
     pub(super) first: Vec<Option<Snapshot>>,
     pub(super) spending: Spending,
+    /// Due checks that were passed over, to keep measuring within its share.
+    pub(super) passed_over: usize,
     /// Samples of a step, as its taps showed, for a loop that doesn't tell them.
     pub(super) samples_seen: Option<usize>,
     /// The step after which the taps began to be counted.
@@ -208,6 +210,11 @@ impl Going {
         if since.is_some() && self.samples_seen.is_none() {
             notice();
         }
+    }
+
+    /// Whether the schedule has a check after one step and up to another.
+    pub(super) fn has_due(&self, before: usize, step: usize) -> bool {
+        self.due.iter().any(|due| before < *due && *due <= step)
     }
 
     /// Enters into the ledger what was done since the previous check, and gives what was told since.

@@ -121,6 +121,7 @@ impl<M: Module> FreezeTraining<M> {
                 going.tested = decides.tested;
                 going.cache_off_told = decides.cache_off_told;
                 going.samples_seen = decides.samples_seen;
+                going.passed_over = decides.passed_over;
                 going.gains = Mutex::new(Gains::resume(decides.gains));
                 going.spending.offer(decides.offered);
                 going.count_on(decides.counting_since);

@@ -61,6 +61,9 @@ pub(super) struct Decides {
     pub(super) thawed: Option<(usize, usize)>,
     /// The notice that the cache has switched itself off was written.
     pub(super) cache_off_told: bool,
+    /// Due checks that were passed over.
+    #[serde(default)]
+    pub(super) passed_over: usize,
     /// What layers have gained since the last check, where that is watched.
     #[serde(default)]
     pub(super) gains: Vec<Option<f64>>,
@@ -163,6 +166,7 @@ impl<M: Module> FreezeTraining<M> {
                 tested: going.tested,
                 thawed: self.thawed.clone().map(|thawed| (thawed.start, thawed.end)),
                 cache_off_told: going.cache_off_told,
+                passed_over: going.passed_over,
                 gains,
                 samples_seen: going.samples_seen,
                 counting_since: going.counting_since,

@@ -172,6 +172,8 @@ fn by_default_measuring_computes_at_most_two_percent_of_the_training() {
     assert!(before_last <= 0.02 * trained, "{before_last} of {trained}");
     let steps: Vec<usize> = checks.iter().map(|check| check.step).collect();
     assert_eq!(steps, [0, 40, 60, 70, 90, 110, 130, 140, 160, 180, 200]);
+    let said = checks.last().unwrap().warnings.join("\n");
+    assert!(said.contains("10 of 21 checks were passed over"), "{said}");
 }
 
 #[test]
