@@ -172,13 +172,9 @@ by, 2 for bad usage.")]
         /// Run folders: each has run.json and history.jsonl
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<PathBuf>,
-        /// A policy; give it several times to see several side by side
-        #[arg(
-            short,
-            long = "policy",
-            value_name = "POLICY",
-            default_values_t = [PolicyConfig::default()]
-        )]
+        /// A policy; give it several times to see several side by side. Without any, the default policy, or
+        /// what it asks of similarities alone where a run didn't record what layers gain
+        #[arg(short, long = "policy", value_name = "POLICY")]
         policies: Vec<PolicyConfig>,
         /// Print JSON
         #[arg(long)]

@@ -1,15 +1,15 @@
 use std::path::PathBuf;
 
 use frostline::activations::{Length, Run};
-use frostline::freeze::{CostShares, Error, History, PolicyConfig, Simulated, simulate};
+use frostline::freeze::{Converged, CostShares, Error, History, PolicyConfig, Simulated, simulate};
 use frostline::report::{aligned, escaped, fixed};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::{out, runs};
 
-/// Prints what each policy would have frozen in each run, and saved. A policy that decides by what a run didn't record is
-/// left out of that run and named.
+/// Prints what each policy would have frozen in each run, and saved; of none, the default one. A policy that decides by what a run
+/// didn't record is left out of that run and named.
 pub(crate) fn replay(
     folders: &[PathBuf],
     policies: &[PolicyConfig],
@@ -59,6 +59,21 @@ impl Replayed {
             )));
         }
         let recorded = History::of(&run);
+        let gains = || {
+            recorded
+                .checks()
+                .iter()
+                .any(|check| !check.gains.is_empty())
+        };
+        let usual = match gains() {
+            true => [PolicyConfig::default()],
+            false => [PolicyConfig::Converged(Converged::default())],
+        };
+        let policies = if policies.is_empty() {
+            &usual
+        } else {
+            policies
+        };
         let (mut columns, mut left_out) = (Vec::new(), Vec::new());
         for config in policies {
             match Column::of(&run, &recorded, config) {

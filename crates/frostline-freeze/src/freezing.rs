@@ -314,8 +314,9 @@ impl<M: Module> FreezeTraining<M> {
         }
     }
 
-    /// Tells the gradients of a step, before the optimizer takes them. Only a policy that
-    /// [watches](FreezePolicy::watches) gradients or gains needs them, and the default policy does.
+    /// Tells the gradients of a step, before the optimizer takes them. A policy that [watches](FreezePolicy::watches) gradients or gains
+    /// needs them, and the default policy does. What layers gain ([`Check::gains`](crate::Check::gains)) is kept whatever the policy is, so that
+    /// others can be tried on the history.
     pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
         if let Some(going) = &self.going {
             // A loop that doesn't report every step has done one since.
@@ -333,7 +334,7 @@ impl<M: Module> FreezeTraining<M> {
         if self.watched.gradients {
             going.gradients.add(model, gradients);
         }
-        if self.watched.gains && Gains::looks_at(going.last_step + 1, length) {
+        if Gains::looks_at(going.last_step + 1, length) {
             lock(&going.gains).before(model, gradients);
         }
     }

@@ -65,6 +65,9 @@ pub fn own_share_of_change(run: &Run) -> Result<String, Error> {
 
 /// Which share of a change is a layer's own; none where it did not change.
 fn own_share(parts: OwnAndInherited) -> Option<f64> {
+    if !(parts.own.is_finite() && parts.inherited.is_finite()) {
+        return None;
+    }
     let [own, inherited] = [parts.own, parts.inherited].map(|likeness| (1.0 - likeness).max(0.0));
     let share = own / (own + inherited);
     (own + inherited > 1e-6 && share.is_finite()).then_some(share)

@@ -120,12 +120,6 @@ fn runs_of_every_kind_make_a_page() {
     };
     let runs = [
         run("no checks", &["a", "b"], vec![], None),
-        run(
-            "no layers",
-            &[],
-            vec![check(0, &[], 0), check(9, &[], 0)],
-            None,
-        ),
         run("one check", &["a"], vec![check(0, &[None], 0)], None),
         run(
             "one layer",

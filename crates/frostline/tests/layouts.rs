@@ -181,6 +181,7 @@ fn a_run_keeps_the_layout_with_which_it_began() {
                     .all(|s| s.is_some_and(|s| s > 0.999_999))
             );
         }
+        drop(second);
         let (mut other, _) = conv_run(temp.path(), Some(Layout::Positions));
         let error = other.resume(&mut net).unwrap_err().to_string();
         assert!(error.contains("its probe is"), "{error}");

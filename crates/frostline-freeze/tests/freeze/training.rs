@@ -87,7 +87,7 @@ fn a_check_has_what_chance_gives_in_place_of_each_similarity() {
             }
             let by = by.expect("SVCCA has a chance level");
             // The probe has the same 60 samples twice, and a layer may show two samples as the same.
-            assert!((40..=60).contains(&by.samples), "{by:?}");
+            assert!((20..=60).contains(&by.samples), "{by:?}");
             assert!((1..=8).contains(&by.directions), "{by:?}");
             assert!(
                 by.level > 0.0 && by.level <= by.upper && by.upper < 1.0,

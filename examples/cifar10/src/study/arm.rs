@@ -195,7 +195,7 @@ mod tests {
     fn policies_may_be_given_in_any_way_and_number() {
         let found = names(
             "study --lengths 1 --freeze-lengths 1 --seeds 1 --policy=linear --policy=linear(0,1) \
-             --policy=warmup(0.3,converged(0.02,2))",
+             --policy=warmup(0.3,converged(0.02,0.2))",
         );
         let expected = [
             "ordinary-e1-s1",
