@@ -695,7 +695,8 @@ fn taps_on_the_wrong_layers_are_errors_that_name_them() {
 fn taps_that_are_right_in_some_other_way_are_not_complained_about() {
     let net = Small::new();
     let layers = Layers::of(&net).unwrap();
-    let quiet: [(&str, fn(&Small, Tensor<2>) -> Tensor<2>); 4] = [
+    type Forward = fn(&Small, Tensor<2>) -> Tensor<2>;
+    let quiet: [(&str, Forward); 4] = [
         ("what a tap returns is dropped", |net, x| {
             let x = relu(net.layer1.forward(x));
             x.clone().tap("layer1");
