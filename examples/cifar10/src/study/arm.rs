@@ -200,7 +200,7 @@ mod tests {
         let expected = [
             "ordinary-e1-s1",
             "linear-0-1-e1-s1",
-            "warmup-0.3-converged-0.02-2-e1-s1",
+            "warmup-0.3-converged-0.02-0.2-e1-s1",
         ];
         assert_eq!(found.unwrap(), expected);
     }
