@@ -186,7 +186,7 @@ impl Found<'_> {
         match self.compared {
             true => Ok(()),
             false => Err(Failure::Data(
-                "no pair of layers could be compared; the reasons are above".to_string(),
+                "no pair of layers could be compared, for the reasons given".to_string(),
             )),
         }
     }

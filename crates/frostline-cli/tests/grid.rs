@@ -104,8 +104,12 @@ fn layers_are_chosen_by_name_or_pattern_in_files_and_runs() {
     write(&here.join("run"), "run", false);
     let names = |arguments: &[&str]| {
         let output = frostline(&[arguments, &["--json"]].concat(), here);
-        assert!(output.status.success(), "{}", text(&output.stderr));
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // The file and the run have other samples, so that no pair can be compared: data that can't be.
+        let compared = found["values"].as_array().unwrap().iter();
+        let compared = compared.flat_map(|row| row.as_array().unwrap());
+        let code = i32::from(compared.into_iter().all(Value::is_null));
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
         [found["rows"].clone(), found["columns"].clone()]
     };
     let file = ["grid", "a.safetensors", "a.safetensors"];

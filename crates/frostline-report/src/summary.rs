@@ -280,10 +280,11 @@ fn frost_lines(run: &Run) -> Vec<FrostLine> {
         from: 0,
         to: 0,
     });
+    let end = run.info.length.steps.max(last_step(run));
     for check in &run.history {
         let line = lines.last_mut().expect("one was pushed above");
         line.to = check.step;
-        if check.step >= run.info.length.steps {
+        if check.step >= end {
             // What freezes after the last step has trained to the end.
             continue;
         }
