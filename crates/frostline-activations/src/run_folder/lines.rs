@@ -158,14 +158,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only reading it is tried")]
     struct Inner {
         deep: Vec<f64>,
         flag: bool,
     }
 
     #[derive(Debug, Deserialize)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only reading it is tried")]
     struct Outer {
         step: usize,
         inner: Inner,
