@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use frostline_freeze::{
-    CheckpointSchedule, DryRun, FreezeTraining, InputKey, Layers, Length, Linear, Never,
-    PrefixCache, Probe, Step, WeightDelta,
+    CheckpointSchedule, DryRun, FreezeAt, FreezeTraining, InputKey, Layers, Length, Linear, Never,
+    PrefixCache, Probe, Step, Watched, WeightDelta,
 };
 use nets::{Net, STEPS, freezing, optimizer, rows, run, samples, train_step, values};
 
@@ -181,4 +181,57 @@ fn each_frozen_layer_computes_each_input_once() {
         ledger.at_frozen.iter().map(|at| at.steps).sum::<usize>(),
         steps
     );
+}
+
+/// The changes of a layer, own and in all, at the checks of a training that freezes the lowest layer after `frozen_from` steps.
+fn changes_of(frozen_from: Option<usize>, layer: usize) -> Vec<[f64; 2]> {
+    let mut net = Net::new(3);
+    let probe = Probe::new(vec![samples(400, 99, &Device::flex())], Net::forward);
+    let at = frozen_from.map(|step| step as f64 / 40.0);
+    let policy = FreezeAt {
+        at: at.into_iter().collect(),
+    };
+    let mut freezing =
+        FreezeTraining::new(Layers::of(&net).unwrap(), probe, policy, Length::steps(40))
+            .checking(CheckpointSchedule::EverySteps(5))
+            .watching(Watched {
+                parts: true,
+                ..Watched::default()
+            });
+    let mut optimizer = optimizer();
+    freezing.start(&net).unwrap();
+    for step in 1..=40 {
+        net = train_step(net, &mut optimizer, step as u64);
+        freezing.after_step(&mut net, step).unwrap();
+    }
+    let history = freezing.history();
+    let at = |check: usize| {
+        [
+            history.own_change(layer, check),
+            history.change(layer, check),
+        ]
+    };
+    let changes = (1..history.checks().len()).map(|check| at(check).map(Option::unwrap));
+    changes.collect()
+}
+
+#[test]
+fn what_a_layer_changes_itself_does_not_vanish_when_the_layer_below_it_freezes() {
+    let _alone = ALONE.lock();
+    let (usual, frozen) = (changes_of(None, 1), changes_of(Some(20), 1));
+    // Five steps apart, the fifth check is the first after the freeze at step 20.
+    assert_eq!(usual[..4], frozen[..4]);
+    for check in 4..8 {
+        let [own, all] = frozen[check];
+        let [usual_own, usual_all] = usual[check];
+        assert!((0.5..2.0).contains(&(own / usual_own)), "{own} {usual_own}");
+        assert!(
+            all < 0.9 * usual_all,
+            "what it inherited is gone: {all} {usual_all}"
+        );
+        assert!(
+            (own - all).abs() < 0.05 * all,
+            "its own change is all there is"
+        );
+    }
 }

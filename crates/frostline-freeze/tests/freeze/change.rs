@@ -8,8 +8,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
 use frostline_activations::{ByChance, OwnAndInherited, Tap};
 use frostline_freeze::{
-    Check, CheckpointSchedule, FreezeAt, FreezeTraining, History, Layers, Length, Measure, Never,
-    Probe, Step, Watched,
+    Check, CheckpointSchedule, FreezeTraining, History, Layers, Length, Measure, Never, Probe,
+    Step, Watched,
 };
 
 use crate::histories::{LAYERS, at, dissimilar, history};
@@ -303,60 +303,4 @@ fn a_measure_without_a_largest_value_knows_no_change() {
         freezing.after_step(&mut net, step).unwrap();
     }
     assert_eq!(freezing.history().change(0, 1), None);
-}
-
-/// The changes of a layer, own and in all, at the checks of a training that freezes the lowest layer after `frozen_from` steps.
-fn trained(frozen_from: Option<usize>, layer: usize) -> Vec<[f64; 2]> {
-    use crate::nets;
-    let mut net = nets::Net::new(3);
-    let probe = Probe::new(
-        vec![nets::samples(400, 99, &Device::flex())],
-        nets::Net::forward,
-    );
-    let at = frozen_from.map(|step| step as f64 / 40.0);
-    let policy = FreezeAt {
-        at: at.into_iter().collect(),
-    };
-    let mut freezing =
-        FreezeTraining::new(Layers::of(&net).unwrap(), probe, policy, Length::steps(40))
-            .checking(CheckpointSchedule::EverySteps(5))
-            .watching(Watched {
-                parts: true,
-                ..Watched::default()
-            });
-    let mut optimizer = nets::optimizer();
-    freezing.start(&net).unwrap();
-    for step in 1..=40 {
-        net = nets::train_step(net, &mut optimizer, step as u64);
-        freezing.after_step(&mut net, step).unwrap();
-    }
-    let history = freezing.history();
-    let at = |check: usize| {
-        [
-            history.own_change(layer, check),
-            history.change(layer, check),
-        ]
-    };
-    let changes = (1..history.checks().len()).map(|check| at(check).map(Option::unwrap));
-    changes.collect()
-}
-
-#[test]
-fn what_a_layer_changes_itself_does_not_vanish_when_the_layer_below_it_freezes() {
-    let (usual, frozen) = (trained(None, 1), trained(Some(20), 1));
-    // Five steps apart, the fifth check is the first after the freeze at step 20.
-    assert_eq!(usual[..4], frozen[..4]);
-    for check in 4..8 {
-        let [own, all] = frozen[check];
-        let [usual_own, usual_all] = usual[check];
-        assert!((0.5..2.0).contains(&(own / usual_own)), "{own} {usual_own}");
-        assert!(
-            all < 0.9 * usual_all,
-            "what it inherited is gone: {all} {usual_all}"
-        );
-        assert!(
-            (own - all).abs() < 0.05 * all,
-            "its own change is all there is"
-        );
-    }
 }
