@@ -17,7 +17,8 @@ use crate::{FreezePolicy, History, Watched};
 /// ([`FreezeTraining::gradients`](crate::FreezeTraining::gradients)); Burn's trainer tells both.
 ///
 /// Source: the gain of an update is the first-order loss change that Lan et al. 2019 (arXiv:1909.01440) allocate to
-/// parameters. That shares of it foretell what freezing costs is our own finding; `benches/results/` has the trainings.
+/// parameters. That its shares say what freezing costs is our own conjecture, held against eight trainings in `benches/results/`: of the
+/// right size in some, up to ten times too much in others, and taken from the batch that made the step it counts noise as gain.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostsAtMost<P> {
     /// The largest share of the loss, in `[0, 1]`, by which freezing may raise it in the end.
