@@ -59,9 +59,15 @@ pub trait FreezePolicy: Send {
     /// last layer never freezes.
     fn frozen_layers(&self, history: &History) -> usize;
 
+    /// The policy that this one narrows, if any: it answers all that this one doesn't answer itself.
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        None
+    }
+
     /// Why it answers so: one sentence for the run folder.
-    fn reason(&self, _history: &History) -> String {
-        String::new()
+    fn reason(&self, history: &History) -> String {
+        let within = self.within().map(|policy| policy.reason(history));
+        within.unwrap_or_default()
     }
 
     /// The policy with its parameters: one line for the run folder.
@@ -72,34 +78,37 @@ pub trait FreezePolicy: Send {
 
     /// Whether decisions are only written down.
     fn is_dry_run(&self) -> bool {
-        false
+        self.within().is_some_and(FreezePolicy::is_dry_run)
     }
 
     /// Whether an answer below the number of frozen layers thaws those above it.
     fn thaws(&self) -> bool {
-        false
+        self.within().is_some_and(FreezePolicy::thaws)
     }
 
     /// What it needs to be watched between checks, besides the similarity of layers.
     fn watches(&self) -> Watched {
-        Watched::default()
+        let within = self.within().map(FreezePolicy::watches);
+        within.unwrap_or_default()
     }
 
     /// The measure of similarity that it was made for; none for the default.
     fn measure(&self) -> Option<Measure> {
-        None
+        self.within()?.measure()
     }
 
     /// Steps at which it wants to be asked besides those of the schedule, whatever measuring may
     /// [cost](crate::FreezeTraining::measure_at_most).
-    fn wanted_steps(&self, _layers: usize, _length: Length) -> Vec<usize> {
-        Vec::new()
+    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
+        let within = self.within();
+        within.map_or_else(Vec::new, |policy| policy.wanted_steps(layers, length))
     }
 
     /// What the policy can't do with so many layers, or in such a training, a sentence each: it is among the warnings of
     /// the first check.
-    fn doubts(&self, _layers: usize, _length: Length) -> Vec<String> {
-        Vec::new()
+    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
+        let within = self.within();
+        within.map_or_else(Vec::new, |policy| policy.doubts(layers, length))
     }
 }
 
@@ -136,6 +145,10 @@ impl Watched {
 impl<P: FreezePolicy + ?Sized> FreezePolicy for Box<P> {
     fn frozen_layers(&self, history: &History) -> usize {
         (**self).frozen_layers(history)
+    }
+
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        (**self).within()
     }
 
     fn reason(&self, history: &History) -> String {

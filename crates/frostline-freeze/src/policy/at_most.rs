@@ -1,9 +1,7 @@
-use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use super::ROUNDING;
-use crate::{FreezePolicy, History, Watched};
+use crate::{FreezePolicy, History};
 
 /// Freezes no more than a share of the layers below the last.
 ///
@@ -39,35 +37,15 @@ impl<P: FreezePolicy> FreezePolicy for AtMost<P> {
         self.policy.reason(history)
     }
 
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(&self.policy)
+    }
+
     fn describe(&self) -> String {
         format!(
             "{}, at most {} of the layers",
             self.policy.describe(),
             self.fraction
         )
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.policy.is_dry_run()
-    }
-
-    fn thaws(&self) -> bool {
-        self.policy.thaws()
-    }
-
-    fn watches(&self) -> Watched {
-        self.policy.watches()
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.policy.measure()
-    }
-
-    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        self.policy.wanted_steps(layers, length)
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.policy.doubts(layers, length)
     }
 }

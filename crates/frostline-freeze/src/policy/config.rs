@@ -1,14 +1,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use super::parse;
 use crate::{
     AtMost, Converged, CostsAtMost, Cubic, DryRun, Error, FreezeAt, FreezePolicy, Geometric,
-    GradNorm, History, Linear, Never, ThawOnLrDrop, Warmup, Watched, WeightDelta,
+    GradNorm, History, Linear, Never, ThawOnLrDrop, Warmup, WeightDelta,
 };
 
 /// A policy by its name: one text for a command, a configuration file and a program.
@@ -115,36 +113,12 @@ impl FreezePolicy for PolicyConfig {
         self.policy().frozen_layers(history)
     }
 
-    fn reason(&self, history: &History) -> String {
-        self.policy().reason(history)
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(self.policy())
     }
 
     fn describe(&self) -> String {
         self.policy().describe()
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.policy().is_dry_run()
-    }
-
-    fn thaws(&self) -> bool {
-        self.policy().thaws()
-    }
-
-    fn watches(&self) -> Watched {
-        self.policy().watches()
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.policy().measure()
-    }
-
-    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        self.policy().wanted_steps(layers, length)
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.policy().doubts(layers, length)
     }
 }
 

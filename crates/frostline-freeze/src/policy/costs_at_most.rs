@@ -1,5 +1,3 @@
-use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use crate::{FreezePolicy, History, Watched};
@@ -119,6 +117,10 @@ impl<P: FreezePolicy> FreezePolicy for CostsAtMost<P> {
         }
     }
 
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(&self.policy)
+    }
+
     fn describe(&self) -> String {
         format!(
             "{}, at a cost of at most {} % of the loss",
@@ -127,31 +129,11 @@ impl<P: FreezePolicy> FreezePolicy for CostsAtMost<P> {
         )
     }
 
-    fn is_dry_run(&self) -> bool {
-        self.policy.is_dry_run()
-    }
-
-    fn thaws(&self) -> bool {
-        self.policy.thaws()
-    }
-
     fn watches(&self) -> Watched {
         let gains = Watched {
             gains: true,
             ..Watched::default()
         };
         self.policy.watches().and(gains)
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.policy.measure()
-    }
-
-    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        self.policy.wanted_steps(layers, length)
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.policy.doubts(layers, length)
     }
 }

@@ -1,8 +1,6 @@
-use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
-use crate::{FreezePolicy, History, Watched};
+use crate::{FreezePolicy, History};
 
 /// Lets the policy within decide and writes its decisions down, but freezes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,8 +11,8 @@ impl<P: FreezePolicy> FreezePolicy for DryRun<P> {
         self.0.frozen_layers(history)
     }
 
-    fn reason(&self, history: &History) -> String {
-        self.0.reason(history)
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(&self.0)
     }
 
     fn describe(&self) -> String {
@@ -23,25 +21,5 @@ impl<P: FreezePolicy> FreezePolicy for DryRun<P> {
 
     fn is_dry_run(&self) -> bool {
         true
-    }
-
-    fn thaws(&self) -> bool {
-        self.0.thaws()
-    }
-
-    fn watches(&self) -> Watched {
-        self.0.watches()
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.0.measure()
-    }
-
-    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        self.0.wanted_steps(layers, length)
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.0.doubts(layers, length)
     }
 }

@@ -1,9 +1,7 @@
-use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
 use crate::history::RateDrop;
-use crate::{FreezePolicy, History, Watched};
+use crate::{FreezePolicy, History};
 
 /// Thaws everything when the learning rate drops, and lets the policy within begin anew.
 ///
@@ -49,6 +47,10 @@ impl<P: FreezePolicy> FreezePolicy for ThawOnLrDrop<P> {
         }
     }
 
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(&self.policy)
+    }
+
     fn describe(&self) -> String {
         format!(
             "{}, thawing when the learning rate falls to 1/{}",
@@ -57,27 +59,7 @@ impl<P: FreezePolicy> FreezePolicy for ThawOnLrDrop<P> {
         )
     }
 
-    fn is_dry_run(&self) -> bool {
-        self.policy.is_dry_run()
-    }
-
     fn thaws(&self) -> bool {
         true
-    }
-
-    fn watches(&self) -> Watched {
-        self.policy.watches()
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.policy.measure()
-    }
-
-    fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        self.policy.wanted_steps(layers, length)
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.policy.doubts(layers, length)
     }
 }

@@ -1,8 +1,7 @@
 use frostline_activations::Length;
-use frostline_svcca::Measure;
 use serde::{Deserialize, Serialize};
 
-use crate::{FreezePolicy, History, Watched};
+use crate::{FreezePolicy, History};
 
 /// Freezes nothing before a given progress; then the policy within decides, which has seen everything.
 ///
@@ -36,28 +35,16 @@ impl<P: FreezePolicy> FreezePolicy for Warmup<P> {
         self.policy.reason(history)
     }
 
+    fn within(&self) -> Option<&dyn FreezePolicy> {
+        Some(&self.policy)
+    }
+
     fn describe(&self) -> String {
         format!(
             "{}, from {} of training",
             self.policy.describe(),
             self.until
         )
-    }
-
-    fn is_dry_run(&self) -> bool {
-        self.policy.is_dry_run()
-    }
-
-    fn thaws(&self) -> bool {
-        self.policy.thaws()
-    }
-
-    fn watches(&self) -> Watched {
-        self.policy.watches()
-    }
-
-    fn measure(&self) -> Option<Measure> {
-        self.policy.measure()
     }
 
     /// Those of the policy; what it wanted earlier it gets when the warm-up ends.
@@ -67,9 +54,5 @@ impl<P: FreezePolicy> FreezePolicy for Warmup<P> {
         let mut steps: Vec<usize> = wanted.into_iter().map(|step| step.max(end)).collect();
         steps.dedup();
         steps
-    }
-
-    fn doubts(&self, layers: usize, length: Length) -> Vec<String> {
-        self.policy.doubts(layers, length)
     }
 }

@@ -28,6 +28,41 @@ fn a_warm_up_freezes_nothing_and_then_lets_its_policy_answer() {
 }
 
 #[test]
+fn a_wrapper_of_one_s_own_answers_through_its_policy_what_it_does_not_answer_itself() {
+    /// Waits until half of the training.
+    struct Later<P>(P);
+    impl<P: FreezePolicy> FreezePolicy for Later<P> {
+        fn frozen_layers(&self, history: &History) -> usize {
+            match history.progress() < 0.5 {
+                true => 0,
+                false => self.0.frozen_layers(history),
+            }
+        }
+
+        fn within(&self) -> Option<&dyn FreezePolicy> {
+            Some(&self.0)
+        }
+    }
+    let within = DryRun(ThawOnLrDrop {
+        factor: 10.0,
+        policy: Cubic::default(),
+    });
+    let policy = Later(within);
+    assert_eq!(policy.wanted_steps(LAYERS, LENGTH), [58, 66, 73, 82, 91]);
+    assert!(policy.thaws() && policy.is_dry_run());
+    let seen = history([at(60)]);
+    assert_eq!(policy.reason(&seen), within.reason(&seen));
+    assert!(!within.reason(&seen).is_empty());
+    let gradients = Later(GradNorm::default());
+    assert!(gradients.watches().gradients);
+    let by = Later(Converged {
+        measure: Some(Measure::default()),
+        ..Converged::default()
+    });
+    assert_eq!(by.measure(), Some(Measure::default()));
+}
+
+#[test]
 fn at_most_freezes_a_share_of_the_layers_below_the_last() {
     let frozen = |fraction| {
         let policy = AtMost {
