@@ -8,6 +8,7 @@ mod state;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -50,8 +51,8 @@ const RESERVED: &str = "__metadata__";
 /// replaced-1/                             what was there before the run began anew or went on from an earlier step
 /// .lock                                   locked by the process that writes the run
 /// ```
-/// A kill at any moment loses at most the line that is being written: the history and the metrics are appended to a
-/// line at a time, everything else, the thinned metrics too, is written aside and renamed. One process writes a folder
+/// A kill at any moment loses at most the line that is being written, and of the metrics those of the last fifth of a second: the
+/// history and the metrics are appended to by whole lines, everything else, the thinned metrics too, is written aside and renamed. One process writes a folder
 /// at a time, another is refused until the first has ended or died. What a run replaces it moves aside; nothing is
 /// deleted but the states of saved models that have become old.
 #[derive(Debug)]
@@ -59,7 +60,8 @@ pub struct RunFolder {
     path: PathBuf,
     info: RunInfo,
     history: Appended,
-    metrics: Appended,
+    /// Behind a lock, since noting a saved model writes what waits.
+    metrics: Mutex<Appended>,
     /// The metrics have been thinned, and their file has not.
     metrics_are_behind: bool,
     /// None once the run has ended.
@@ -135,7 +137,7 @@ impl RunFolder {
         std::fs::create_dir_all(&checkpoints).map_err(not_written(&checkpoints))?;
         let folder = RunFolder {
             history: Appended::open(&path.join(HISTORY))?,
-            metrics: Appended::open(&path.join(METRICS))?,
+            metrics: Mutex::new(Appended::open(&path.join(METRICS))?),
             metrics_are_behind: false,
             path,
             info,
@@ -155,6 +157,7 @@ impl RunFolder {
             Some(_) => None,
             None => Some(Owner::of(&self.path)?),
         };
+        self.metrics().flush()?;
         Appended::open(&self.path.join(SAVED))?.append(&line(note))
     }
 
@@ -179,16 +182,22 @@ impl RunFolder {
         &self.path
     }
 
-    /// Appends a check to the history.
+    /// Appends a check to the history, and to the metrics what waits.
     ///
     /// # Errors
     /// [`Error::NotWritten`], such as on a full disk: the line is then written with the next one.
     /// [`Error::Removed`] when the file is no longer there.
     pub fn append(&mut self, check: &Check) -> Result<(), Error> {
-        self.history.append(&line(check))
+        let metrics = self.metrics().flush();
+        self.history.append(&line(check)).and(metrics)
     }
 
-    /// Appends the latest point to the metrics, or writes all of them anew when they have been thinned.
+    fn metrics(&self) -> MutexGuard<'_, Appended> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the latest point to the metrics, or writes all of them anew when they have been thinned. Points that come soon
+    /// after each other are written together, a fifth of a second later at most if more come, else with the next check, saved model or end.
     ///
     /// # Errors
     /// As for [`append`](Self::append).
@@ -197,10 +206,10 @@ impl RunFolder {
             self.metrics_are_behind = true;
             write_file(&self.path, METRICS, &lines(metrics.points()))?;
             // The file that was open has been replaced.
-            self.metrics = Appended::open(&self.path.join(METRICS))?;
+            *self.metrics() = Appended::open(&self.path.join(METRICS))?;
             self.metrics_are_behind = false;
         } else if let Some(latest) = metrics.points().last() {
-            self.metrics.append(&line(latest))?;
+            self.metrics().append_soon(&line(latest))?;
         }
         Ok(())
     }
@@ -264,15 +273,19 @@ impl RunFolder {
     /// Writes how the run ended, and lets others write the folder.
     ///
     /// # Errors
-    /// [`Error::NotWritten`]; the run has not ended then.
+    /// [`Error::NotWritten`]; the run has not ended then. [`Error::Removed`] when points of the metrics were left whose file is gone.
     pub fn finish(&mut self, outcome: Outcome) -> Result<(), Error> {
+        let metrics = match self.metrics().flush() {
+            Err(full @ Error::NotWritten { .. }) => return Err(full),
+            written => written,
+        };
         let before = self.info.outcome.replace(outcome);
         if let Err(error) = write_info(&self.path, &self.info) {
             self.info.outcome = before;
             return Err(error);
         }
         self.owner = None;
-        Ok(())
+        metrics
     }
 }
 

@@ -176,7 +176,8 @@ impl Prepared {
         }
     }
 
-    fn check(&self, other: &Prepared) -> Result<(), Error> {
+    /// Whether both can be compared at all.
+    pub(crate) fn check(&self, other: &Prepared) -> Result<(), Error> {
         if self.measure != other.measure {
             return Err(Error::MeasureMismatch {
                 x: self.measure,

@@ -73,10 +73,10 @@ impl Snapshot {
     /// For other measures it is [`Similarity::corrected`]. None where the two can't be compared, and for a measure without
     /// such a value.
     pub fn likeness(&self, other: &Snapshot) -> Option<f64> {
-        let plain = self.similarity(other).ok()?;
+        self.prepared.check(&other.prepared).ok()?;
         match (self.one_way(other), other.one_way(self)) {
             (Some(there), Some(back)) => Some((there + back) / 2.0),
-            _ => plain.corrected,
+            _ => self.similarity(other).ok()?.corrected,
         }
     }
 

@@ -1,6 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{io, not_written, regular};
 use crate::Error;
@@ -12,9 +13,15 @@ pub(super) struct Appended {
     file: File,
     /// The length of the file up to the last line that was written whole.
     length: u64,
-    /// Lines that could not be written yet.
+    /// Lines that were not written yet.
     waiting: Vec<u8>,
+    /// When lines were written last.
+    written: Instant,
 }
+
+/// So long may lines wait for others: a small network does thousands of steps in a second, and writing each costs more than its
+/// line says.
+const WAIT: Duration = Duration::from_millis(200);
 
 impl Appended {
     /// Opens the file, or makes it. What follows is a line of its own: a last line that a kill left half written is
@@ -29,6 +36,7 @@ impl Appended {
             file,
             length: metadata.len(),
             waiting: Vec::new(),
+            written: Instant::now(),
         };
         if opened.length == 0 || super::lines::last_byte(path)? == b'\n' {
             return Ok(opened);
@@ -50,13 +58,37 @@ impl Appended {
         Ok(opened)
     }
 
-    /// Appends whole lines, after those that could not be written before.
+    /// Appends whole lines now or with later ones, a fifth of a second from now at the latest if there are any.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub(super) fn append_soon(&mut self, lines: &[u8]) -> Result<(), Error> {
+        if self.written.elapsed() >= WAIT {
+            return self.append(lines);
+        }
+        self.waiting.extend_from_slice(lines);
+        Ok(())
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.append(&[])
+    }
+
+    /// Appends whole lines, after those that were not written before.
     ///
     /// # Errors
     /// [`Error::Removed`] when the file is no longer where it was, [`Error::NotWritten`], such as on a full disk. The
     /// lines then wait for the next call, and the file ends with a whole line.
     pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), Error> {
         self.waiting.extend_from_slice(lines);
+        self.written = Instant::now();
         if !self.is_in_place() {
             let path = self.path.clone();
             return Err(Error::Removed { path });
@@ -96,6 +128,14 @@ impl Appended {
     }
 }
 
+/// A process that ends without a word still writes what it has.
+impl Drop for Appended {
+    fn drop(&mut self) {
+        // Nobody is left to be told.
+        let _ = self.flush();
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -115,6 +155,24 @@ mod tests {
         (file.file, file.path) = (file_on_disk, path.clone());
         file.append(b"three\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn lines_that_come_soon_after_each_other_are_written_together_and_none_is_lost() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("metrics.jsonl");
+        let written = || std::fs::read_to_string(&path).unwrap();
+        let mut file = Appended::open(&path).unwrap();
+        file.append_soon(b"one\n").unwrap();
+        file.append_soon(b"two\n").unwrap();
+        file.flush().unwrap();
+        assert_eq!(written(), "one\ntwo\n");
+        file.written -= WAIT;
+        file.append_soon(b"three\n").unwrap();
+        assert_eq!(written(), "one\ntwo\nthree\n", "it waited long enough");
+        file.append_soon(b"four\n").unwrap();
+        drop(file);
+        assert_eq!(written(), "one\ntwo\nthree\nfour\n");
     }
 
     #[test]
