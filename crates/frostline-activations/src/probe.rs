@@ -80,6 +80,9 @@ impl<M: Module> Probe<M> {
     /// A probe of these batches, passed to `forward` one at a time. What is measured are its taps, and not what `forward`
     /// returns. The tensors belong on a device without autodiff.
     ///
+    /// A training that begins evaluates the first batch several times, to see which parameters act on which taps: a first batch of some
+    /// dozen samples makes that cheap.
+    ///
     /// The samples of a batch are the first axis of every tap. Where a batch is a tensor, they are its first
     /// axis too; else [`samples`](Self::samples) says how many there are, or masks, or taps of other than three axes.
     pub fn new<I, T>(batches: Vec<I>, forward: impl Fn(&M, I) -> T + Send + 'static) -> Self

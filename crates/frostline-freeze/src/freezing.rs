@@ -65,6 +65,8 @@ pub struct FreezeTraining<M> {
     before: Option<M>,
     /// Operations of comparing the layers at a check.
     comparing: f64,
+    /// Samples that were evaluated to see which parameters act on which taps, each as often as it was.
+    looked_at: usize,
     cache: Option<Arc<Mutex<PrefixCache>>>,
     thawed: Option<Range<usize>>,
     /// Warnings for the next check.
@@ -127,6 +129,7 @@ impl<M: Module> FreezeTraining<M> {
             history: History::new(names, length),
             before: None,
             comparing: 0.0,
+            looked_at: 0,
             cache: None,
             thawed: None,
             notices: Vec::new(),
@@ -160,7 +163,9 @@ impl<M: Module> FreezeTraining<M> {
         let check_now = due.first() == Some(&0);
         clock.measured();
         self.go(folder, due, clock, Told::default(), Ledger::default());
-        self.going.as_mut().expect("made above").events = events;
+        let going = self.going.as_mut().expect("made above");
+        going.events = events;
+        going.spending.looked_at(self.looked_at);
         self.record_pane(model, None, 0)?;
         if check_now {
             self.check(model, activations, 0)?;

@@ -117,20 +117,29 @@ impl Spending {
         self.ledger.measuring_flops += self.measuring(samples);
     }
 
+    /// So many samples were evaluated to see which parameters act on which taps.
+    pub(crate) fn looked_at(&mut self, samples: usize) {
+        self.ledger.measuring_flops += self.forward(samples);
+    }
+
+    fn forward(&self, samples: usize) -> f64 {
+        let forward: f64 = self.flops.iter().flatten().sum();
+        forward * samples as f64
+    }
+
     /// Operations of a check with so many samples.
     fn measuring(&self, samples: usize) -> f64 {
-        let forward: f64 = self.flops.iter().flatten().sum();
-        forward * samples as f64 + self.comparing
+        self.forward(samples) + self.comparing
     }
 
     /// The probe of the panes was evaluated with so many samples, which took so many seconds.
     pub(crate) fn pictured(&mut self, samples: usize, seconds: f64) {
-        let forward: f64 = self.flops.iter().flatten().sum();
+        let flops = self.forward(samples);
         let panes = &mut self.ledger.panes;
         panes.evaluations += 1;
         panes.samples += samples;
         panes.seconds += seconds;
-        panes.flops += forward * samples as f64;
+        panes.flops += flops;
     }
 
     /// So many steps with `frozen` layers frozen took so many seconds.

@@ -1,5 +1,6 @@
 //! Which parameters act on which tap.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -44,12 +45,14 @@ impl Uses {
     /// None where it can't be known: the forward doesn't give the same twice, or fires other taps with other weights.
     ///
     /// Of `n` groups about `log₂ n` forwards are needed where all taps are right: half of the groups are changed at once, so
-    /// that no group is changed wherever another is. A tap that is not as it should be takes one more for each group.
+    /// that no group is changed wherever another is. A tap that is not as it should be takes one more for each group. `forwards` counts
+    /// them.
     pub(crate) fn of<M: Module>(
         layers: &Layers,
         probe: &Probe<M>,
         model: &M,
         before: Tapped,
+        forwards: &Cell<usize>,
     ) -> Result<Option<Uses>, Error> {
         let of_layers = before.taps.iter();
         let of_layers = of_layers.filter(|tap| layers.names().any(|name| name == tap.name()));
@@ -58,6 +61,7 @@ impl Uses {
             model,
             stand_ins: of_layers.cloned().collect(),
             before,
+            forwards,
         };
         let exempt = layers.exempt().next().is_some();
         let groups = (0..layers.len()).map(Using::Layer);
@@ -181,6 +185,8 @@ struct Trial<'a, M> {
     before: Tapped,
     /// What the taps of layers return.
     stand_ins: Activations,
+    /// How many were run.
+    forwards: &'a Cell<usize>,
 }
 
 impl<M: Module> Trial<'_, M> {
@@ -195,8 +201,7 @@ impl<M: Module> Trial<'_, M> {
                 paths,
             }),
         };
-        let apart = self.probe.taps_apart(&model, &self.stand_ins)?;
-        self.differ(&apart)
+        self.differ(&self.apart(&model, &self.stand_ins)?)
     }
 
     /// Which taps show something else when the layers below them return something else.
@@ -206,8 +211,12 @@ impl<M: Module> Trial<'_, M> {
             Activation::from_values(layer.name(), values, layer.shape())
         });
         let changed: Activations = changed.collect();
-        let apart = self.probe.taps_apart(&self.model.valid(), &changed)?;
-        self.differ(&apart)
+        self.differ(&self.apart(&self.model.valid(), &changed)?)
+    }
+
+    fn apart(&self, model: &M, handed_on: &Activations) -> Result<Tapped, Error> {
+        self.forwards.update(|forwards| forwards + 1);
+        Ok(self.probe.taps_apart(model, handed_on)?)
     }
 
     /// What was shown before: by the taps, and by the output.

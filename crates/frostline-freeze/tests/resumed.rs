@@ -185,7 +185,7 @@ fn under_every_policy_a_run_that_was_killed_decides_as_if_it_had_not_been() {
             budget: (number % 2 == 1).then_some(0.8),
             every: if number % 3 == 2 { 2 } else { 1 },
             watching: number % 4 == 0,
-            samples: Some(16),
+            samples: Some(3_500),
         };
         let folder = |name: &str| temp.path().join(format!("{number}-{name}/run"));
         let whole = trained(how, &folder("whole"), &[]);

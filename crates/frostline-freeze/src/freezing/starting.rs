@@ -1,5 +1,7 @@
 //! What a first look at the model shows of its layers and taps.
 
+use std::cell::Cell;
+
 use burn::module::Module;
 use frostline_activations::Activations;
 
@@ -75,7 +77,11 @@ impl<M: Module> FreezeTraining<M> {
     /// Judges which parameters act on which taps.
     fn look_at_uses(&mut self, model: &M) -> Result<Vec<String>, Error> {
         let taps = self.probe.taps(model)?;
-        let Some(uses) = Uses::of(&self.layers, &self.probe, model, taps)? else {
+        let samples = taps.taps.iter().map(|tap| tap.shape()[0]).min();
+        let forwards = Cell::new(1);
+        let uses = Uses::of(&self.layers, &self.probe, model, taps, &forwards)?;
+        self.looked_at = forwards.get() * samples.unwrap_or(0);
+        let Some(uses) = uses else {
             return Ok(Vec::new());
         };
         let names: Vec<&str> = self.layers.names().collect();

@@ -75,12 +75,15 @@ fn metrics_are_kept_without_a_folder_and_without_anything_told_but_the_step() {
     );
     assert_eq!(second.train_accuracy.unwrap().mean, 0.25);
     // A forward is 308 operations, and the lowest layer's gradient of its input is not needed; the check of step 0
-    // evaluated the probe's 120 samples, and prepared layers of 8, 7, 5 and 3 neurons for being compared.
+    // evaluated the probe's 120 samples, and prepared layers of 8, 7, 5 and 3 neurons for being compared. Before it the first batch of 60
+    // was evaluated as it is and four times changed.
     let step = 16.0 * (3.0 * 308.0 - 96.0);
     let squares = 64.0 + 49.0 + 25.0 + 9.0;
     let cubes = 512.0 + 343.0 + 125.0 + 27.0;
-    let check = 120.0 * 308.0 + 6.0 * 120.0 * squares + 40.0 * cubes;
-    assert_eq!(second.flops, Some(step + check));
+    let look = 5.0 * 60.0 * 308.0;
+    let comparing = 6.0 * 120.0 * squares + 40.0 * cubes + 3e3 * squares + 4.0 * 5e6;
+    let check = 120.0 * 308.0 + comparing;
+    assert_eq!(second.flops, Some(step + look + check));
 }
 
 /// All but the seconds.
