@@ -47,6 +47,12 @@ impl Told {
         }
     }
 
+    /// The mean learning rate of the steps; where only those of layers were told, the largest.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let of_layers = self.layer_rates.iter().filter_map(Mean::value);
+        self.learning_rate.value().or(of_layers.reduce(f64::max))
+    }
+
     /// The mean rate of each layer; empty where all have the same, and where nobody told them.
     pub(crate) fn layer_rates(&self) -> Vec<Option<f64>> {
         let rates: Vec<Option<f64>> = self.layer_rates.iter().map(Mean::value).collect();

@@ -183,7 +183,7 @@ impl<M: Module> FreezeTraining<M> {
         self.history.push(Check {
             step,
             epoch: self.history.length().epoch(step),
-            learning_rate: told.learning_rate.value(),
+            learning_rate: told.rate(),
             learning_rates: told.layer_rates(),
             training_seconds: going.clock.training_seconds(),
             loss: told.loss.value(),

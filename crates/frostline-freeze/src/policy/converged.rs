@@ -10,7 +10,9 @@ use crate::{FreezePolicy, History, Watched};
 ///
 /// A layer has converged when all of this holds:
 /// - it is slow: its change ([`History::change`], or with [`by_own`](Self::by_own) [`History::own_change`]) was at most
-///   `threshold` at every check of the last `patience` of the training;
+///   `threshold` at every check of the last `patience` of the training. Where checks are more than a twentieth apart, it also moved no
+///   further than [`FAR`](Self::FAR), or `threshold` if that is more: nothing moves further than 1, so for each twentieth of a long
+///   time everything moves little;
 /// - it has learnt: it lies at least [`LEFT`](Self::LEFT) from what it was at the first check, `√(1 - s)` of its likeness to itself there
 ///   ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its largest, or its updates
 ///   are known to gain ([`History::gain_share`]): a linear first layer learns where SVCCA, which ignores linear maps, sees it stand
@@ -62,6 +64,8 @@ enum Holds {
 impl Converged {
     /// How far from what it was at first a layer has to be.
     pub const LEFT: f64 = 0.2;
+    /// From check to check a layer that moved further than this may be any number of times as fast.
+    pub const FAR: f64 = 0.5;
     /// The share of the first loss by which the loss has to have fallen.
     pub const FALLEN: f64 = 0.1;
 
@@ -116,8 +120,22 @@ impl Converged {
                     }
                 ));
             }
+            let twentieths = history.trained(layer, check).unwrap_or(1.0);
+            let far = |change: f64| {
+                twentieths > 1.0 && change * twentieths > self.threshold.max(Self::FAR)
+            };
             match change(check) {
-                Some(change) if change <= self.threshold => largest = largest.max(change),
+                Some(change) if change <= self.threshold && !far(change) => {
+                    largest = largest.max(change)
+                }
+                Some(change) if change <= self.threshold => {
+                    return Holds::Back(format!(
+                        "`{name}` moved by {:.3} of at most 1 since the check before, at the check of step {}: that is too far to say how fast it \
+                         moves, and checks that are closer together would tell",
+                        change * twentieths,
+                        checks[check].step
+                    ));
+                }
                 Some(change) => {
                     return Holds::Back(format!(
                         "`{name}` changed by {change:.3} > {} for each twentieth of the training, at the check of step {}",

@@ -292,6 +292,8 @@ fn the_rates_of_groups_of_parameters_are_those_of_their_layers() {
         [Some(0.001), Some(0.1), Some(0.1)]
     );
     assert!(checks[2].learning_rates.is_empty(), "all have the same");
+    let rates = [1, 2].map(|check| checks[check].learning_rate);
+    assert_eq!(rates, [Some(0.1); 2], "nobody told another");
 }
 
 #[test]

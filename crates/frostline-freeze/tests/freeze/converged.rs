@@ -47,6 +47,29 @@ fn the_longest_run_of_layers_freezes_that_were_slow_for_long_enough() {
 }
 
 #[test]
+fn a_layer_that_became_another_between_checks_that_are_far_apart_is_not_slow() {
+    // A quarter of the training apart: a layer of which nothing is left changes by 1 / 5.
+    let redrawn = |step| changed(step, 0.1, &[0.5, 0.01, 0.01, 0.01]);
+    let policy = Converged {
+        threshold: 0.5,
+        patience: 0.1,
+        ..POLICY
+    };
+    let seen = history([at(0), redrawn(25), redrawn(50)]);
+    assert!((seen.change(0, 2).unwrap() - 0.2).abs() < 1e-6);
+    assert_eq!(policy.frozen_layers(&seen), 0);
+    let reason = policy.reason(&seen);
+    assert!(
+        reason.contains("`block1` moved by 1.000 of at most 1"),
+        "{reason}"
+    );
+    // Half of that may be a steady pace.
+    let drifted = |step| changed(step, 0.1, &[0.2, 0.3, 0.01, 0.01]);
+    let seen = history([at(0), drifted(25), drifted(50)]);
+    assert_eq!(policy.frozen_layers(&seen), 1);
+}
+
+#[test]
 fn patience_is_counted_in_training_and_not_in_checks() {
     // Five steps apart, a movement half as large is the same change.
     let half = |step: usize| {

@@ -403,7 +403,7 @@ fn a_loop_that_does_not_tell_its_samples_is_measured_as_often_as_one_that_does()
     let checks = |told: bool| {
         let mut net = Net::new(2);
         let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
-        let length = Length::steps(200);
+        let length = Length::steps(120);
         let mut freezing = FreezeTraining::new(Layers::of(&net).unwrap(), probe, Never, length)
             .measure_at_most(1.0);
         freezing.start(&net).unwrap();
