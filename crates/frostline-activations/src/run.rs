@@ -125,6 +125,9 @@ pub struct Outcome {
     pub accuracy: Option<f64>,
     /// The number of samples behind that accuracy.
     pub test_samples: Option<usize>,
+    /// What the end showed of the run that its user may not have meant, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The ways in which a run ends.
@@ -201,6 +204,9 @@ pub struct Check {
     /// they were not watched, none at the first check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weight_change: Vec<Option<f64>>,
+    /// Whether a layer that isn't frozen has nothing that trains, such as one that the user keeps fixed. Empty where all have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<bool>,
     /// How many layers, from the input up, are frozen from this step on.
     pub frozen: usize,
     /// How many the policy answered; more than `frozen` in a dry run.

@@ -59,6 +59,7 @@ fn ended(step: usize) -> Outcome {
         ledger: None,
         accuracy: Some(0.5),
         test_samples: None,
+        notes: Vec::new(),
     }
 }
 

@@ -84,6 +84,7 @@ fn a_run_reads_back_as_it_was_written() {
         ledger: None,
         accuracy: Some(0.71),
         test_samples: Some(10_000),
+        notes: Vec::new(),
     };
     folder.finish(outcome.clone()).unwrap();
 

@@ -11,14 +11,15 @@ const RESOLUTION: f64 = 1e-3;
 const SHARE: f64 = 0.05;
 
 impl History {
-    /// How far a layer moved between the check before `check` and `check`, for each twentieth of the training at its
+    /// How far a layer moved between the check before `check` and `check`, for each twentieth of the training at the
     /// largest learning rate.
     ///
     /// # Formula
     ///
     /// `√(1 - s) / w`: `s` is the layer's likeness to itself at the check before ([`Check::likeness`]; in runs that were recorded
-    /// before it was kept the similarity, freed of chance), at least 0; `w` the learning rates of the steps since that
-    /// check, summed, in units of `lr_max · steps / 20`, with `lr_max` the layer's largest mean rate between two checks so far.
+    /// before it was kept the similarity, freed of chance), at least 0; `w` the layer's learning rates at the steps since that
+    /// check, summed, in units of `lr_max · steps / 20`, with `lr_max` the largest mean rate that any layer had between two checks so
+    /// far: a layer at a tenth of the others' rate is not slow for moving a tenth as far.
     ///
     /// `1 - s` is of second order in a small movement, so its root is of first order: twice the steps of a steady drift, or
     /// twice the rate, move a layer twice as far, and change as much. Weights that are drawn anew change by `1 / w` however
@@ -76,7 +77,7 @@ impl History {
         let (before, this) = (&self.checks()[check.checked_sub(1)?], &self.checks()[check]);
         let steps = this.step.saturating_sub(before.step) as f64;
         let share = steps / (SHARE * self.length().steps as f64);
-        let trained = match (rate(this, layer), self.largest_rate(layer)) {
+        let trained = match (rate(this, layer), self.largest_rate) {
             (Some(rate), Some(largest)) => share * rate / largest,
             _ => share,
         };

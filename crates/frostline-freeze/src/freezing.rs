@@ -442,6 +442,7 @@ impl<M: Module> FreezeTraining<M> {
         let latest = self.history.checks().iter().rev();
         let checked = latest.filter_map(|check| check.accuracy).next();
         let frozen = self.frozen();
+        let notes = self.notes_of_the_end(status, step);
         let mut going = self.going.as_mut();
         let known = going.as_ref().and_then(|going| going.tested);
         let known = known.or(checked.map(|accuracy| (accuracy, None)));
@@ -464,12 +465,34 @@ impl<M: Module> FreezeTraining<M> {
             ledger: ledger.filter(|ledger| *ledger != Ledger::default()),
             accuracy,
             test_samples: test_samples.flatten(),
+            notes,
         };
+        for note in &outcome.notes {
+            log::warn!("{note}");
+        }
         if let Some(going) = going {
             going.save_again()?;
             going.end(&outcome)?;
         }
         Ok(outcome)
+    }
+
+    /// What the end shows that the user may not have meant.
+    fn notes_of_the_end(&self, status: Status, step: usize) -> Vec<String> {
+        let Some(going) = self.going.as_ref().filter(|_| status == Status::Finished) else {
+            return Vec::new();
+        };
+        let length = self.history.length().steps;
+        let short = (step < length).then(|| {
+            format!(
+                "the training finished at step {step} of {length}, and policies decide by its length: that counts steps of the \
+                 optimizer, which are fewer than batches where gradients of several are added up"
+            )
+        });
+        let last = self.history.latest().map_or(0, |check| check.step);
+        let unsaid = going.due.last().is_some_and(|due| *due > last);
+        let passed_over = going.passed_over().filter(|_| unsaid);
+        short.into_iter().chain(passed_over).collect()
     }
 
     /// How many layers are frozen now.
@@ -548,6 +571,7 @@ impl<M: Module> FreezeTraining<M> {
             counting_since: None,
             spending: Spending::new(self.info.forward_flops.clone(), ledger),
             forwarded: None,
+            not_told_said: false,
             cache_off_told: false,
         });
         let going = self.going.as_mut().expect("made above");

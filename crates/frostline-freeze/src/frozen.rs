@@ -173,6 +173,33 @@ struct Training {
     gradients: bool,
 }
 
+/// The layers above the frozen ones in which no parameter trains; empty where there are none.
+pub(crate) fn fixed<M: Module>(model: &M, layers: &Layers, frozen: usize) -> Vec<bool> {
+    #[derive(Default)]
+    struct Trained(HashSet<ParamId>);
+    impl ModuleVisitor for Trained {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.base().is_require_grad() {
+                self.0.insert(param.id);
+            }
+        }
+    }
+    let mut trained = Trained::default();
+    model.visit(&mut trained);
+    let layers = layers.of_loaded(model);
+    let is_fixed = |layer: usize| {
+        let trains = layers
+            .ids(layer..layer + 1)
+            .any(|id| trained.0.contains(&id));
+        layer >= frozen && !trains
+    };
+    let fixed: Vec<bool> = (0..layers.len()).map(is_fixed).collect();
+    match fixed.contains(&true) {
+        true => fixed,
+        false => Vec::new(),
+    }
+}
+
 fn which_train<M: Module>(model: &M) -> Training {
     let mut train = Training::default();
     model.visit(&mut train);

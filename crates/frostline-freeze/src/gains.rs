@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{ElementConversion, Tensor};
+use burn::tensor::{DType, ElementConversion, Tensor};
 use frostline_activations::Length;
 
 use crate::Layers;
@@ -74,8 +74,10 @@ impl Gains {
                     return;
                 };
                 let now: Tensor<1> = param.val().without_autodiff().reshape([-1]);
-                let before = before.to_device(&now.device());
-                let gain = (gradient.to_device(&now.device()) * (before - now)).sum();
+                let before = before.to_device(&now.device()).cast(DType::F32);
+                // Products of small numbers would be nothing in f16.
+                let gradient = gradient.to_device(&now.device()).cast(DType::F32);
+                let gain = (gradient * (before - now.cast(DType::F32))).sum();
                 self.gains
                     .insert(param.id, gain.into_scalar::<f32>().elem());
             }

@@ -12,8 +12,8 @@ pub struct History {
     checks: Vec<Check>,
     /// The largest learning rate up to each check.
     rates_so_far: Vec<Option<f64>>,
-    /// The largest learning rate of each layer, so that a long history is read once and not at every check.
-    largest_rates: Vec<Option<f64>>,
+    /// The largest learning rate that any layer had, so that a long history is read once and not at every check.
+    pub(crate) largest_rate: Option<f64>,
     known: Known,
 }
 
@@ -56,7 +56,7 @@ impl History {
     pub fn new(layers: impl IntoIterator<Item = String>, length: Length) -> Self {
         let layers: Vec<String> = layers.into_iter().collect();
         History {
-            largest_rates: vec![None; layers.len()],
+            largest_rate: None,
             layers,
             length,
             checks: Vec::new(),
@@ -77,10 +77,8 @@ impl History {
 
     /// Adds what a check saw. Its `frozen` is the count before the decision.
     pub fn push(&mut self, check: Check) {
-        for (layer, largest) in self.largest_rates.iter_mut().enumerate() {
-            let rates = largest.iter().copied().chain(rate(&check, layer));
-            *largest = rates.reduce(f64::max);
-        }
+        let rates = (0..self.layers.len()).filter_map(|layer| rate(&check, layer));
+        self.largest_rate = rates.chain(self.largest_rate).reduce(f64::max);
         let before = self.rates_so_far.last().copied().flatten();
         let rates = before.into_iter().chain(check.learning_rate);
         self.rates_so_far.push(rates.reduce(f64::max));
@@ -259,9 +257,10 @@ impl History {
         to_come.is_finite().then_some(to_come)
     }
 
-    /// The largest mean learning rate of a layer between two checks.
-    pub(crate) fn largest_rate(&self, layer: usize) -> Option<f64> {
-        *self.largest_rates.get(layer)?
+    /// Whether nothing of a layer that isn't frozen trained at a check.
+    pub(crate) fn is_fixed(&self, layer: usize, check: usize) -> bool {
+        let fixed = self.checks.get(check).map(|check| &check.fixed);
+        fixed.is_some_and(|fixed| fixed.get(layer) == Some(&true))
     }
 
     /// The latest check at which the mean learning rate was at most `max / factor`, `max` the largest since the drop before.

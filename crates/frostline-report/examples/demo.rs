@@ -133,6 +133,7 @@ fn made_up_run(
             .map(|accuracy| accuracy - 0.012)
             .filter(|_| finished),
         test_samples: finished.then_some(10_000),
+        notes: Vec::new(),
     })?;
     Ok(Run::open(path)?)
 }
@@ -290,6 +291,7 @@ fn made_up_study() -> Study {
                 ledger: Some(times(made_up_ledger(policy.is_some()), epochs as f64 / 5.0)),
                 accuracy: Some(reached(epochs, seed, gain)),
                 test_samples: Some(10_000),
+                notes: Vec::new(),
             },
         }
     };

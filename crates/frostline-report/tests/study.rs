@@ -18,6 +18,7 @@ fn arm(policy: Option<&str>, epochs: usize, seed: u64, seconds: f64, accuracy: f
             ledger: None,
             accuracy: Some(accuracy),
             test_samples: Some(10_000),
+            notes: Vec::new(),
         },
     }
 }

@@ -137,6 +137,7 @@ fn panes_of_a_training_that_was_cut_short_are_those_of_the_checks() {
             ledger: None,
             accuracy: None,
             test_samples: None,
+            notes: Vec::new(),
         })
         .unwrap();
     let dynamics = dynamics(temp.path());

@@ -101,6 +101,7 @@ impl Check {
                 let mut values = values.iter().flatten();
                 values.try_for_each(|value| finite(field, *value))?;
             }
+            length_or_none("fixed", self.fixed.len(), layers)?;
             length_or_none("gains", self.gains.len(), layers)?;
             let mut gains = self.gains.iter().flatten();
             gains.try_for_each(|gain| finite("gains", *gain))?;
@@ -364,6 +365,7 @@ mod tests {
             ("measuring_seconds", said(|c| c.measuring_seconds = 1e200)),
             ("epoch", said(|c| c.epoch = f64::INFINITY)),
             ("likeness", said(|c| c.likeness = vec![None; 3])),
+            ("fixed", said(|c| c.fixed = vec![true; 3])),
             ("from_start", said(|c| c.from_start = vec![None])),
             ("parts", said(|c| c.parts = vec![None])),
             ("loss_error", said(|c| c.loss_error = Some(-1.0))),

@@ -87,6 +87,7 @@ impl Growing {
             ledger: last.ledger,
             accuracy: Some(0.713),
             test_samples: Some(10_000),
+            notes: Vec::new(),
         };
         self.folder.finish(outcome).unwrap();
     }

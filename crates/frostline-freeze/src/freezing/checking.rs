@@ -7,6 +7,7 @@ use frostline_svcca::{Snapshot, View};
 
 use super::settings::{Budget, DEFAULT_BUDGET};
 use super::{FreezeTraining, lock};
+use crate::frozen::fixed;
 use crate::watching::Weights;
 use crate::{Error, by_chance};
 
@@ -152,6 +153,7 @@ impl<M: Module> FreezeTraining<M> {
         } = self.compare(model, &activations, frozen, step)?;
         warnings.append(&mut self.notices);
         let weight_change = self.weight_change(model);
+        let fixed = fixed(model, &self.layers, frozen);
         let going = self.going.as_mut().expect("a check follows the start");
         let told = going.account(frozen, self.cache.as_deref());
         let evaluations = if parts.is_empty() { 1 } else { 3 };
@@ -170,13 +172,12 @@ impl<M: Module> FreezeTraining<M> {
             ));
             going.cache_off_told = true;
         }
-        if going.passed_over > 0 && going.due.last().is_some_and(|last| *last <= step) {
-            warnings.push(format!(
-                "{} of {} checks were passed over, to keep measuring within its share of the training: a smaller probe, \
-                 `measure_at_most` or a schedule of its own (`checking`) allow more",
-                going.passed_over,
-                going.due.len()
-            ));
+        if going.due.last().is_some_and(|last| *last <= step) {
+            warnings.extend(going.passed_over());
+        }
+        // A loop that reports every other step has told those of the first steps by now.
+        if told.steps > 0 {
+            warnings.extend(going.not_told(&self.watched, &gradients));
         }
         // The check counts, whether or not it can be written.
         let saved = going.save(step, activations);
@@ -198,6 +199,7 @@ impl<M: Module> FreezeTraining<M> {
             gains: lock(&going.gains).take(),
             gradients,
             weight_change,
+            fixed,
             frozen,
             decided: frozen,
             warnings,

@@ -12,7 +12,7 @@ use crate::clock::{Clock, wall_seconds};
 use crate::gains::Gains;
 use crate::spending::Spending;
 use crate::watching::{GradientSums, Told, Weights};
-use crate::{Error, PrefixCache, Step};
+use crate::{Error, PrefixCache, Step, Watched};
 
 /// What there is while training goes on.
 pub(super) struct Going {
@@ -55,6 +55,8 @@ pub(super) struct Going {
     pub(super) forwarded: Option<(usize, bool)>,
     /// Seconds of training up to the previous check.
     pub(super) trained_before: f64,
+    /// It was said that the loop doesn't tell what the policy watches.
+    pub(super) not_told_said: bool,
     /// The notice that the cache has switched itself off was written.
     pub(super) cache_off_told: bool,
 }
@@ -210,6 +212,35 @@ impl Going {
         if since.is_some() && self.samples_seen.is_none() {
             notice();
         }
+    }
+
+    /// What to say of checks that were passed over, if some were.
+    pub(super) fn passed_over(&self) -> Option<String> {
+        (self.passed_over > 0).then(|| {
+            format!(
+                "{} of {} checks were passed over, to keep measuring within its share of the training: a smaller probe, \
+                 `measure_at_most` or a schedule of its own (`checking`) allow more",
+                self.passed_over,
+                self.due.len()
+            )
+        })
+    }
+
+    /// What to say, once, of gradients that are watched and that the loop doesn't tell.
+    pub(super) fn not_told(
+        &mut self,
+        watched: &Watched,
+        gradients: &[Option<f64>],
+    ) -> Option<String> {
+        let gained = lock(&self.gains).sums().iter().any(Option::is_some);
+        let summed = gradients.iter().any(Option::is_some);
+        let missing = watched.gradients && !summed || watched.gains && !gained;
+        let said = std::mem::replace(&mut self.not_told_said, missing || self.not_told_said);
+        (missing && !said).then(|| {
+            "the policy decides by gradients, which the loop has not told: call `FreezeTraining::gradients` before each step of \
+             the optimizer, or nothing freezes"
+                .to_string()
+        })
     }
 
     /// Whether the schedule has a check after one step and up to another.

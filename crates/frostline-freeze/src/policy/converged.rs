@@ -14,7 +14,8 @@ use crate::{FreezePolicy, History, Watched};
 ///   further than [`FAR`](Self::FAR), or `threshold` if that is more: nothing moves further than 1, so for each twentieth of a long
 ///   time everything moves little;
 /// - it has learnt: it lies at least [`LEFT`](Self::LEFT) from what it was at the first check, `√(1 - s)` of its likeness to itself there
-///   ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its largest, or its updates
+///   ([`Check::from_start`](crate::Check::from_start)), or its changes in that time were at most half of its largest, or nothing of it
+///   trains ([`Check::fixed`](crate::Check::fixed)), or its updates
 ///   are known to gain ([`History::gain_share`]): a linear first layer learns where SVCCA, which ignores linear maps, sees it stand
 ///   still;
 /// - nothing is judged by another cause: unless by its own changes, a layer is held against checks after the frost line below it
@@ -161,7 +162,9 @@ impl Converged {
         };
         let gains = || history.gain_share(layer, checks.len() - 1);
         let has_gained = || gains().is_some_and(|share| share > 0.0);
-        if left.is_some_and(|left| left >= Self::LEFT) || has_fallen() || has_gained() {
+        let is_fixed = || history.is_fixed(layer, checks.len() - 1);
+        if left.is_some_and(|left| left >= Self::LEFT) || has_fallen() || has_gained() || is_fixed()
+        {
             return Holds::Nothing;
         }
         Holds::Back(format!(

@@ -11,7 +11,7 @@ use crate::{FreezePolicy, History, Watched};
 /// to take away ([`History::loss_to_come`]). Freezing layers in turn, from the input up, goes on as long as the sum of
 /// these, of those that are frozen already as it was when they froze, is at most [`loss`](Self::loss).
 ///
-/// Where either is not known, nothing more freezes: the loop has to tell its loss ([`Step::loss`](crate::Step::loss)) and its gradients
+/// A layer in which nothing trains costs nothing. Where either is not known, nothing more freezes: the loop has to tell its loss ([`Step::loss`](crate::Step::loss)) and its gradients
 /// ([`FreezeTraining::gradients`](crate::FreezeTraining::gradients)); Burn's trainer tells both.
 ///
 /// Source: the gain of an update is the first-order loss change that Lan et al. 2019 (arXiv:1909.01440) allocate to
@@ -65,6 +65,9 @@ impl<P: FreezePolicy> CostsAtMost<P> {
 
 /// The share of the loss that freezing a layer after this check is likely to cost.
 fn cost(history: &History, layer: usize, check: usize) -> Option<f64> {
+    if history.is_fixed(layer, check) {
+        return Some(0.0);
+    }
     Some(history.loss_to_come(check)? * history.gain_share(layer, check)?)
 }
 

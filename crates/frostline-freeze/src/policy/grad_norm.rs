@@ -48,10 +48,14 @@ impl GradNorm {
 
 impl FreezePolicy for GradNorm {
     fn frozen_layers(&self, history: &History) -> usize {
+        let latest = history.checks().len().saturating_sub(1);
         let still = |active: Active| {
-            let changes = active.changes.iter();
+            let changes = active.changes.iter().zip(history.frozen()..);
             changes
-                .take_while(|change| change.is_some_and(|change| change < active.threshold))
+                .take_while(|(change, layer)| {
+                    let is_below = change.is_some_and(|change| change < active.threshold);
+                    is_below || history.is_fixed(*layer, latest)
+                })
                 .count()
         };
         history.frozen() + self.active(history).map_or(0, still)
@@ -59,7 +63,8 @@ impl FreezePolicy for GradNorm {
 
     fn reason(&self, history: &History) -> String {
         let Some(active) = self.active(history) else {
-            return "the gradients of two intervals are not known yet".to_string();
+            return "the gradients of two intervals are not known yet; the loop tells them by `FreezeTraining::gradients`"
+                .to_string();
         };
         let next = self.frozen_layers(history);
         let layer = history.layers().get(next).map_or("", String::as_str);

@@ -70,6 +70,7 @@ pub(crate) fn outcome(status: Status, step: usize) -> Option<Outcome> {
         ledger: None,
         accuracy: Some(0.8123),
         test_samples: Some(10_000),
+        notes: Vec::new(),
     })
 }
 
