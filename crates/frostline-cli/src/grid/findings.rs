@@ -32,15 +32,21 @@ impl<'a> Findings<'a> {
         let warnings = cell.similarity.iter().flat_map(|found| &found.warnings);
         for warning in warnings {
             let [row, column] = at;
-            let text = || warning.named(&self.rows.names[row], &self.columns.names[column]);
+            let names = [&self.rows.names[row], &self.columns.names[column]];
+            let text = || warning.named(names[0], names[1]);
             // Pairs with other numbers of samples and directions are alike, layers with other names are not.
-            match warning.side() {
-                Some(_) => {
+            match (warning, warning.side()) {
+                (Warning::CutAmongEqual { .. }, Some(side)) => {
+                    let layer = names[side as usize].clone();
+                    let key = Key::KindOf(discriminant(warning), layer);
+                    self.warnings.add(key, at, || (text(), true));
+                }
+                (_, Some(_)) => {
                     let text = text();
                     self.warnings
                         .add(Key::Text(text.clone()), at, || (text, false));
                 }
-                None => {
+                (_, None) => {
                     let key = Key::Kind(discriminant(warning));
                     self.warnings.add(key, at, || (text(), true));
                 }
@@ -133,6 +139,8 @@ pub(super) fn some_of(names: &[&str]) -> String {
 enum Key {
     Text(String),
     Kind(Discriminant<Warning>),
+    /// A kind of warning about this layer, with numbers that differ from pair to pair.
+    KindOf(Discriminant<Warning>, String),
 }
 
 /// Pairs by what they have in common, in the order in which that came up.
