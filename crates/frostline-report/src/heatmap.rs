@@ -111,7 +111,7 @@ pub(crate) fn panes_apart(pictures: &RunPictures<'_>) -> Result<Vec<String>, Err
     });
     let scale = picture(
         (
-            SCALE_ROOM + EDGE - SCALE_GAP,
+            SCALE_ROOM - EDGE,
             2.0 * EDGE + grid.scale_and_key(),
         ),
         &format!("{}: the scale of the panes", pictures.run.info.name),

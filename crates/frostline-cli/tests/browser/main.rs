@@ -169,6 +169,47 @@ fn every_picture_is_drawn_within_the_page_on_wide_and_on_narrow_screens() {
     }
 }
 
+#[derive(Debug, Deserialize)]
+struct Panes {
+    rows: Vec<usize>,
+    smallest: f64,
+}
+
+#[test]
+fn panes_wrap_where_the_page_is_narrow_and_stay_legible() {
+    let Some(mut opened) = Opened::page() else {
+        return;
+    };
+    // Four panes and their scale.
+    for (width, rows) in [(WIDE, &[5][..]), (NARROW, &[1, 1, 1, 1, 1])] {
+        opened.show(width, "light");
+        let panes: Vec<Panes> = opened.ask("panes()");
+        assert_eq!(panes.len(), 2, "of each run");
+        for panes in panes {
+            assert_eq!(panes.rows, rows, "{width} pixels");
+            assert!(panes.smallest >= 9.0, "{width} pixels: {panes:?}");
+        }
+    }
+}
+
+#[test]
+fn in_print_everything_is_unfolded_and_coloured() {
+    let Some(mut opened) = Opened::page() else {
+        return;
+    };
+    let media = json!({"media": "print", "features": []});
+    opened.chromium.call("Emulation.setEmulatedMedia", media);
+    // As wide as A4 across within its margins.
+    opened
+        .chromium
+        .open(&opened.folder.path().join("page.html"), 1032, 800);
+    opened.chromium.evaluate(include_str!("page.js"));
+    assert_eq!(opened.ask::<Vec<String>>("unprinted()"), [""; 0]);
+    for panes in opened.ask::<Vec<Panes>>("panes()") {
+        assert_eq!(panes.rows, [5]);
+    }
+}
+
 #[test]
 fn pointing_at_a_cell_of_a_heatmap_says_its_value() {
     let Some(mut opened) = Opened::page() else {
