@@ -97,9 +97,10 @@ pub(crate) fn panes_apart(pictures: &RunPictures<'_>) -> Result<Vec<String>, Err
     };
     // Numbers are read from this size on.
     let four = beside(panes.len().min(4));
-    let grid = match four.cell < PRINTED_CELL && panes.len() > 2 {
-        true => beside(2),
-        false => four,
+    let grid = if four.cell < PRINTED_CELL && panes.len() > 2 {
+        beside(2)
+    } else {
+        four
     };
     let grid = Grid { across: 1, ..grid };
     let apart = panes.iter().map(|pane| {
@@ -110,10 +111,7 @@ pub(crate) fn panes_apart(pictures: &RunPictures<'_>) -> Result<Vec<String>, Err
         })
     });
     let scale = picture(
-        (
-            SCALE_ROOM - EDGE,
-            2.0 * EDGE + grid.scale_and_key(),
-        ),
+        (SCALE_ROOM - EDGE, 2.0 * EDGE + grid.scale_and_key()),
         &format!("{}: the scale of the panes", pictures.run.info.name),
         |canvas| draw_scale(canvas, EDGE, &grid, &Key::of(panes)),
     );

@@ -36,15 +36,12 @@ pub(crate) fn in_short(runs: &[&Run], names: &[String]) -> String {
 /// What freezing saved by the pace of the run's own steps.
 fn own_pace(saved: f64) -> String {
     const BY: &str = "By the pace of its own steps before anything froze";
-    match saved > 0.0 {
-        true => format!(
-            "{BY}, that saved {}, measuring taken off",
-            seconds_text(Some(saved))
-        ),
-        false => format!(
-            "{BY}, that saved nothing: with measuring it took {} longer than without",
-            seconds_text(Some(-saved))
-        ),
+    if saved > 0.0 {
+        let saved = seconds_text(Some(saved));
+        format!("{BY}, that saved {saved}, measuring taken off")
+    } else {
+        let longer = seconds_text(Some(-saved));
+        format!("{BY}, that saved nothing: with measuring it took {longer} longer than without")
     }
 }
 
@@ -157,9 +154,10 @@ impl<'a> Told<'a> {
         let (Some(took), Some(usual)) = (self.seconds(), ordinary.seconds()) else {
             return "How long both runs took is not known.".into();
         };
-        let more_than_freezing = match self.run.info.device == ordinary.run.info.device {
-            true => "how fast the machine was during each",
-            false => "that they ran on other devices",
+        let more_than_freezing = if self.run.info.device == ordinary.run.info.device {
+            "how fast the machine was during each"
+        } else {
+            "that they ran on other devices"
         };
         format!(
             "By the clock it took {} and {} took {} for training and measuring: in the {} between them is also \

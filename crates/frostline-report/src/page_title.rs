@@ -13,9 +13,10 @@ pub fn page_title(runs: &[&Run]) -> String {
         (_, [only]) => only.clone(),
         _ => {
             let shared = shared_parts(&titles).join(", ");
-            match shared.is_empty() {
-                true => listed(&names),
-                false => format!("{shared}: {}", listed(&names)),
+            if shared.is_empty() {
+                listed(&names)
+            } else {
+                format!("{shared}: {}", listed(&names))
             }
         }
     }
@@ -46,8 +47,9 @@ fn listed(names: &[String]) -> String {
         }
         [first @ .., last] => (first, last.clone()),
     };
-    match first.is_empty() {
-        true => last,
-        false => format!("{} and {last}", first.join(", ")),
+    if first.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", first.join(", "))
     }
 }

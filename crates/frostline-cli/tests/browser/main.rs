@@ -205,6 +205,8 @@ fn in_print_everything_is_unfolded_and_coloured() {
         .open(&opened.folder.path().join("page.html"), 1032, 800);
     opened.chromium.evaluate(include_str!("page.js"));
     assert_eq!(opened.ask::<Vec<String>>("unprinted()"), [""; 0]);
+    let overflow: f64 = opened.ask("overflow()");
+    assert_eq!(overflow, 0.0, "what is wider than the paper is cut off");
     for panes in opened.ask::<Vec<Panes>>("panes()") {
         assert_eq!(panes.rows, [5]);
     }
