@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::maps::Maps;
 use crate::pattern::Pattern;
 use crate::probe::samples::{samples_first, swap_advice};
 use crate::{Axes, Error, LayerShape, Layout, RealTokens};
+
+/// Draws errors that rounding is likely to have made of values `[sample, value]`, of the same shape; none where it can't tell.
+pub(crate) type DrawErrors = dyn Fn(&Tensor<2>) -> Result<Option<Tensor<2>>, String> + Send;
 
 /// What one layer answered in one forward, detached, on the device where it was computed.
 #[derive(Clone, Debug)]
@@ -15,6 +18,7 @@ pub struct Activation {
     axes: Option<Axes>,
     real: Option<Arc<RealTokens>>,
     flat: Tensor<1>,
+    errors: Option<Tensor<2>>,
 }
 
 impl Activation {
@@ -28,6 +32,7 @@ impl Activation {
             axes: None,
             real: None,
             flat,
+            errors: None,
         }
     }
 
@@ -47,6 +52,7 @@ impl Activation {
             axes: None,
             real: None,
             flat: values.without_autodiff(),
+            errors: None,
         }
     }
 
@@ -153,6 +159,46 @@ impl Activation {
             shape => shape?,
         };
         Maps::of(self.flat.clone(), shape, self.real.as_deref())?.view(layout, first_input)
+    }
+
+    /// What rounding its f16 or bf16 is likely to have made of the view in this layout: the same means over places, of errors
+    /// that are drawn. None where the layout takes no means over places, whose values are then rounded themselves, and for longer
+    /// floats.
+    pub(crate) fn errors_from(
+        &self,
+        layout: Layout,
+        first_input: usize,
+        draw: &DrawErrors,
+    ) -> Result<Option<Tensor<2>>, Error> {
+        let short = matches!(self.flat.dtype(), DType::F16 | DType::BF16);
+        let means = matches!(layout, Layout::ChannelMeans | Layout::Pooled(_));
+        if !short || !means || self.layer_shape()?.positions() == 1 {
+            return Ok(None);
+        }
+        let by_sample = self.flat.clone().reshape([self.shape[0] as i64, -1]);
+        let drawn = draw(&by_sample).map_err(|problem| Error::Device {
+            name: self.name.clone(),
+            problem,
+        })?;
+        let view = |errors: Tensor<2>| {
+            let errors = Activation {
+                flat: errors.reshape([-1]),
+                ..self.clone()
+            };
+            errors.view_from(layout, first_input)
+        };
+        drawn.map(view).transpose()
+    }
+
+    /// What rounding is likely to have made of the values of a [`Probe`](crate::Probe)'s view, in its shape: where these are means
+    /// over places of f16 or bf16, and the probe [draws errors](crate::Probe::drawing_errors).
+    pub fn errors(&self) -> Option<&Tensor<2>> {
+        self.errors.as_ref()
+    }
+
+    pub(crate) fn with_errors(mut self, errors: Option<Tensor<2>>) -> Self {
+        self.errors = errors;
+        self
     }
 
     /// The values in row-major order, where the activation lives.

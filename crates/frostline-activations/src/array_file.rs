@@ -42,7 +42,7 @@ const LONGEST_NAME: usize = 65_535;
 /// | safetensors | any number | those that it gives |
 /// | `.pt`, `.pth`: what `torch.save` writes of a tensor, or of dicts and lists with tensors | any number | their keys, with dots between them, `#2` behind the second of the same; none for a single tensor |
 ///
-/// What kind a file is goes by its first bytes. Values are bool, int8 to int64, uint8 to uint64,
+/// What kind a file is goes by its first bytes; an error of one whose ending says otherwise names what it is. Values are bool, int8 to int64, uint8 to uint64,
 /// float16, bfloat16, float32 or float64, little or big endian. The first axis is the sample.
 ///
 /// Memory and time are bounded for any bytes: headers are at most 100 MB long, compressed bytes are
@@ -161,16 +161,24 @@ impl<R: Read + Seek> ArrayArchive<R> {
     /// As those of [`open`](ArrayArchive::open).
     pub fn new(mut reader: R, path: impl AsRef<Path>) -> Result<Self, ArrayFileError> {
         let path = path.as_ref();
-        let contents = contents(&mut reader, path);
-        Self::with(reader, path, contents)
+        let mut label = path::shown(path);
+        let format = format(&mut reader, path);
+        if let Ok((format, _)) = &format
+            && let Some(is) = format.belied_by(path)
+        {
+            label += &format!(" (by its first bytes {is})");
+        }
+        let contents = format.and_then(|(format, length)| contents(&mut reader, format, length));
+        Self::with(reader, path, label, contents)
     }
 
+    /// What is in the file at `path`, which errors call by its label.
     fn with(
         reader: R,
         path: &Path,
+        label: String,
         contents: Result<Contents, ArrayFileProblem>,
     ) -> Result<Self, ArrayFileError> {
-        let label = path::shown(path);
         let (entries, by_name) = match contents {
             Err(problem) => return Err(problem.of(label)),
             Ok(Contents::Nameless(mut only)) => {
@@ -354,7 +362,8 @@ impl<R: Read + Seek> ArrayFile<R> {
     /// What is wrong with the file.
     pub fn from_npy(mut reader: R, path: impl AsRef<Path>) -> Result<Self, ArrayFileError> {
         let contents = length(&mut reader).map(|length| npy_contents(&mut reader, length));
-        ArrayArchive::with(reader, path.as_ref(), contents)?.into_array(None)
+        let path = path.as_ref();
+        ArrayArchive::with(reader, path, path::shown(path), contents)?.into_array(None)
     }
 
     /// A tensor of a safetensors file that is read through `reader`; `path` is what errors call the
@@ -368,7 +377,8 @@ impl<R: Read + Seek> ArrayFile<R> {
         name: Option<&str>,
     ) -> Result<Self, ArrayFileError> {
         let contents = safetensors_file::entries(&mut reader).map(Contents::Named);
-        ArrayArchive::with(reader, path.as_ref(), contents)?.into_array(name)
+        let path = path.as_ref();
+        ArrayArchive::with(reader, path, path::shown(path), contents)?.into_array(name)
     }
 
     fn with(
@@ -491,8 +501,8 @@ impl<P: Into<ArrayFileProblem>> From<P> for Refused {
     }
 }
 
-/// Reads the headers of a file of any kind.
-fn contents(reader: &mut (impl Read + Seek), path: &Path) -> Result<Contents, ArrayFileProblem> {
+/// What kind of file it is, and how long. The reader stands at its beginning afterwards.
+fn format(reader: &mut (impl Read + Seek), path: &Path) -> Result<(Format, u64), ArrayFileProblem> {
     let length = length(reader)?;
     let mut first = Vec::new();
     reader
@@ -500,21 +510,31 @@ fn contents(reader: &mut (impl Read + Seek), path: &Path) -> Result<Contents, Ar
         .take(format::LOOKED_AT)
         .read_to_end(&mut first)?;
     reader.rewind()?;
-    Ok(
-        match Format::of(&first, path::is_called_safetensors(path))? {
-            Format::Npy => npy_contents(reader, length),
-            Format::Safetensors => Contents::Named(safetensors_file::entries(reader)?),
-            Format::OldPt => pt::old_contents(reader, length)?,
-            Format::Zip => {
-                let entries = zip_directory::entries(reader, length)?;
-                if pt::is_archive(&entries) {
-                    pt::contents(reader, entries)?
-                } else {
-                    Contents::Named(npz::entries(reader, entries)?)
-                }
+    Ok((
+        Format::of(&first, path::is_called_safetensors(path))?,
+        length,
+    ))
+}
+
+/// Reads the headers of a file of this kind.
+fn contents(
+    reader: &mut (impl Read + Seek),
+    format: Format,
+    length: u64,
+) -> Result<Contents, ArrayFileProblem> {
+    Ok(match format {
+        Format::Npy => npy_contents(reader, length),
+        Format::Safetensors => Contents::Named(safetensors_file::entries(reader)?),
+        Format::OldPt => pt::old_contents(reader, length)?,
+        Format::Zip => {
+            let entries = zip_directory::entries(reader, length)?;
+            if pt::is_archive(&entries) {
+                pt::contents(reader, entries)?
+            } else {
+                Contents::Named(npz::entries(reader, entries)?)
             }
-        },
-    )
+        }
+    })
 }
 
 /// The array of a `.npy` file that is `length` bytes long.

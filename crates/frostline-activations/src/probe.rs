@@ -1,13 +1,14 @@
 pub(crate) mod samples;
 
+use std::fmt::Display;
 use std::sync::OnceLock;
 
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor};
 
 use crate::{
-    Activation, Activations, Axes, Error, LayerShape, Layout, RealTokens, handing::handing_on,
-    record,
+    Activation, Activations, Axes, Error, LayerShape, Layout, RealTokens, activations::DrawErrors,
+    handing::handing_on, record,
 };
 
 /// A fixed set of batches on which a model is evaluated again and again, always in the same order and in
@@ -55,6 +56,7 @@ pub struct Probe<M> {
     axes_of: Vec<(String, Axes)>,
     /// Chosen by the user, or when the probe is first used.
     layout: OnceLock<Layout>,
+    draw_errors: Option<Box<DrawErrors>>,
 }
 
 /// Records a model's forward of the batch with this index.
@@ -67,6 +69,13 @@ pub struct Tapped {
     pub taps: Activations,
     /// What the forward returned, where that is a tensor of floats.
     pub output: Option<Activation>,
+}
+
+/// A layer's view of one batch.
+struct ViewOfBatch {
+    values: Tensor<2>,
+    /// What rounding is likely to have made of them, where it is drawn.
+    errors: Option<Tensor<2>>,
 }
 
 /// A mask `[sample, token]` for each batch.
@@ -110,6 +119,7 @@ impl<M: Module> Probe<M> {
             axes: None,
             axes_of: Vec::new(),
             layout: OnceLock::new(),
+            draw_errors: None,
         }
     }
 
@@ -117,6 +127,19 @@ impl<M: Module> Probe<M> {
     /// [`Layout::enough`] names for the model's layers, and stays with it.
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = OnceLock::from(layout);
+        self
+    }
+
+    /// Keeps beside each view of means over places of f16 or bf16 what rounding these is likely to have made of it: the same means
+    /// of errors that `draw` makes of the values `[sample, value]`, such as `frostline_svcca::rounding_errors`. The view itself is
+    /// in longer floats, in which nothing tells its rounding. They are [`Activation::errors`], for `View::with_errors`.
+    pub fn drawing_errors<E: Display>(
+        mut self,
+        draw: impl Fn(&Tensor<2>) -> Result<Option<Tensor<2>>, E> + Send + 'static,
+    ) -> Self {
+        self.draw_errors = Some(Box::new(move |values| {
+            draw(values).map_err(|error| error.to_string())
+        }));
         self
     }
 
@@ -256,11 +279,16 @@ impl<M: Module> Probe<M> {
     ) -> Result<Activations, Error> {
         let (first, mut inputs) = of_batch(0)?;
         let layout = self.settled(&first, inputs)?;
-        let views = |activations: &Activations, first_input| -> Result<Vec<Tensor<2>>, Error> {
-            let layers = activations.iter();
-            layers
-                .map(|layer| layer.view_from(layout, first_input))
-                .collect()
+        let views = |activations: &Activations, first_input| -> Result<Vec<ViewOfBatch>, Error> {
+            let of_layer = |layer: &Activation| {
+                // An activation of which there is no view is an error before its errors are drawn.
+                let values = layer.view_from(layout, first_input)?;
+                let draw = self.draw_errors.as_deref();
+                let errors = draw.map(|draw| layer.errors_from(layout, first_input, draw));
+                let errors = errors.transpose()?.flatten();
+                Ok(ViewOfBatch { values, errors })
+            };
+            activations.iter().map(of_layer).collect()
         };
         let mut joined: Vec<_> = views(&first, 0)?.into_iter().map(|v| vec![v]).collect();
         for batch in 1..self.batches {
@@ -274,7 +302,7 @@ impl<M: Module> Probe<M> {
             }
             let views = views(&activations, inputs)?;
             for (name, (joined, view)) in first.names().zip(joined.iter_mut().zip(views)) {
-                let (expected, found) = (joined[0].dims()[1], view.dims()[1]);
+                let (expected, found) = (joined[0].values.dims()[1], view.values.dims()[1]);
                 if found != expected {
                     return Err(Error::WidthsDiffer {
                         name: name.to_string(),
@@ -287,10 +315,18 @@ impl<M: Module> Probe<M> {
             }
             inputs += samples;
         }
-        let joined = joined.into_iter().map(|parts| Tensor::cat(parts, 0));
         let views = first.names().zip(joined);
         let views: Activations = views
-            .map(|(name, view)| Activation::new(name, view))
+            .map(|(name, parts)| {
+                let (values, errors): (Vec<_>, Vec<_>) = parts
+                    .into_iter()
+                    .map(|view| (view.values, view.errors))
+                    .unzip();
+                // Of all batches, or of none.
+                let errors: Option<Vec<Tensor<2>>> = errors.into_iter().collect();
+                let errors = errors.map(|errors| Tensor::cat(errors, 0));
+                Activation::new(name, Tensor::cat(values, 0)).with_errors(errors)
+            })
             .collect();
         Ok(views.of_inputs(inputs))
     }

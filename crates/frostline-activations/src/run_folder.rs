@@ -5,7 +5,7 @@ mod owner;
 mod replaced;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,8 @@ const STATE: &str = "state";
 
 /// The key of a checkpoint's metadata that keeps the order of the layers.
 const ORDER: &str = "layers";
+/// The key of a checkpoint's metadata that says under which names the errors of layers are kept, where there are any.
+const ERRORS: &str = "errors";
 /// The entry of a safetensors file that is no tensor.
 const RESERVED: &str = "__metadata__";
 
@@ -215,7 +217,7 @@ impl RunFolder {
     }
 
     /// Keeps the probe's activations at a step. They are kept in the floats in which they came, since their rounding says how many
-    /// directions a layer has.
+    /// directions a layer has; with their [errors](Activation::errors), where these were drawn.
     ///
     /// # Errors
     /// [`Error::ReservedName`] for a layer that is called as the format calls its own entry,
@@ -241,10 +243,23 @@ impl RunFolder {
             let name = name.to_string();
             return Err(Error::ReservedName { name });
         }
-        let layers = activations
+        let mut layers = activations
             .iter()
             .map(host_layer)
             .collect::<Result<Vec<_>, _>>()?;
+        let mut errors = BTreeMap::new();
+        for layer in activations.iter() {
+            let Some(of_layer) = layer.errors() else {
+                continue;
+            };
+            // No layer is called so.
+            let mut key = format!("errors of {}", layer.name());
+            while activations.names().any(|name| name == key) {
+                key.push('\'');
+            }
+            layers.push(host_layer(&Activation::new(&key, of_layer.clone()))?);
+            errors.insert(layer.name(), key);
+        }
         let refused = |problem: String| not_written(&path)(std::io::Error::other(problem));
         let views = layers
             .iter()
@@ -255,10 +270,14 @@ impl RunFolder {
             .collect::<Result<Vec<_>, Error>>()?;
         let names: Vec<&str> = activations.names().collect();
         let order = serde_json::to_string(&names).expect("names are strings");
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             (ORDER.to_string(), order),
             ("step".to_string(), step.to_string()),
         ]);
+        if !errors.is_empty() {
+            let errors = serde_json::to_string(&errors).expect("names are strings");
+            metadata.insert(ERRORS.to_string(), errors);
+        }
         // Written aside and renamed by the library.
         safetensors::serialize_to_file(views, Some(metadata), &path)
             .map_err(|source| refused(source.to_string()))?;
@@ -449,14 +468,33 @@ pub(crate) fn read_activations(
             .map_err(|source| damaged(format!("its list of layers is damaged ({source})")))?,
         None => return Err(damaged(format!("its metadata has no `{ORDER}`"))),
     };
+    let errors = header.metadata().as_ref().and_then(|map| map.get(ERRORS));
+    let errors: BTreeMap<String, String> = match errors {
+        Some(json) => serde_json::from_str(json)
+            .map_err(|source| damaged(format!("its list of errors is damaged ({source})")))?,
+        None => BTreeMap::new(),
+    };
+    let matrix = |name: &str| {
+        let view = file
+            .tensor(name)
+            .map_err(|source| damaged(format!("layer `{name}`: {source}")))?;
+        device_matrix(&view, device)
+            .ok_or_else(|| damaged(format!("layer `{name}` is no matrix of floats")))
+    };
     order
         .iter()
         .map(|name| {
-            let view = file
-                .tensor(name)
-                .map_err(|source| damaged(format!("layer `{name}`: {source}")))?;
-            device_layer(name, &view, device)
-                .ok_or_else(|| damaged(format!("layer `{name}` is no matrix of floats")))
+            let values = matrix(name)?;
+            let of_layer = errors.get(name).map(|key| matrix(key)).transpose()?;
+            if let Some(of_layer) = &of_layer
+                && of_layer.dims() != values.dims()
+            {
+                let (of_layer, values) = (of_layer.dims(), values.dims());
+                return Err(damaged(format!(
+                    "layer `{name}` is {values:?}, and its errors are {of_layer:?}"
+                )));
+            }
+            Ok(Activation::new(name, values).with_errors(of_layer))
         })
         .collect()
 }
@@ -471,15 +509,14 @@ fn host_layer(layer: &Activation) -> Result<HostLayer, Error> {
     Ok((layer.name().to_string(), shape, dtype, bytes))
 }
 
-fn device_layer(name: &str, view: &TensorView<'_>, device: &Device) -> Option<Activation> {
+fn device_matrix(view: &TensorView<'_>, device: &Device) -> Option<Tensor<2>> {
     let [_, _] = view.shape() else { return None };
     let data = state::host_data(view)?;
     let dtype = data.dtype();
-    let tensor = match device.supports_dtype(dtype) {
+    Some(match device.supports_dtype(dtype) {
         true => Tensor::<2>::from_data(data, (device, dtype)),
         false => Tensor::from_data(data.convert::<f32>(), device),
-    };
-    Some(Activation::new(name, tensor))
+    })
 }
 
 pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

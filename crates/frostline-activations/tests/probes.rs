@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Distribution, Int, Tensor, TensorData};
 use frostline_activations::{Activation, Activations, Axes, Layout, Pooled, Probe, Tap, record};
 
 /// A model without a say: what the closures of the probes tap is what counts.
@@ -556,4 +556,80 @@ fn layers_apart_work_on_what_those_below_them_said_before() {
     assert_eq!(output(&only("none")), 18.0);
     let other = Activation::new("shifted", Tensor::<2>::zeros([5, 3], &Device::flex()));
     assert_eq!(output(&Activations::from_iter([other])), 18.0);
+}
+
+/// A hundredth of each value of the sample, in f32.
+fn hundredth(values: &Tensor<2>) -> Result<Option<Tensor<2>>, String> {
+    Ok(Some(values.clone().cast(DType::F32).mul_scalar(0.01)))
+}
+
+#[test]
+fn means_of_short_floats_come_with_the_same_means_of_their_errors() {
+    let maps = |x: Tensor<4>| {
+        x.clone().cast(DType::BF16).tap("bf16");
+        x.clone().cast(DType::F16).tap("f16");
+        x.clone().tap("f32");
+        let flat: Tensor<2> = x.flatten(1, 3);
+        flat.cast(DType::BF16).tap("flat");
+    };
+    let batches = || vec![normal([5, 3, 4, 4], 1), normal([2, 3, 4, 4], 2)];
+    let pooled = Layout::Pooled(Pooled {
+        grid: [1, 2, 2],
+        places: 3,
+        seed: 0,
+    });
+    for layout in [Layout::ChannelMeans, pooled] {
+        let probe = probe(batches(), maps).layout(layout);
+        let plain = probe.activations(&net()).unwrap();
+        assert!(plain.iter().all(|layer| layer.errors().is_none()));
+        let found = probe.drawing_errors(hundredth).activations(&net()).unwrap();
+        for (layer, expected) in [
+            ("bf16", true),
+            ("f16", true),
+            ("f32", false),
+            ("flat", false),
+        ] {
+            // The views themselves are what they were.
+            assert_eq!(rows(&found, layer), rows(&plain, layer));
+            let errors = found.layer(layer).unwrap().errors();
+            assert_eq!(errors.is_some(), expected, "{layer}");
+            let Some(errors) = errors else { continue };
+            let values = found.view(layer).unwrap();
+            assert_eq!(errors.dims(), values.dims());
+            let off = (values.mul_scalar(0.01) - errors.clone()).abs().max();
+            // Means in f32, of numbers near 1.
+            assert!(off.into_scalar::<f32>() < 1e-7, "{layer} {layout}");
+        }
+    }
+    // Where each value stands for itself, its own floats say how it was rounded.
+    for layout in [Layout::Channels, Layout::Positions] {
+        let found = probe(batches(), |x: Tensor<4>| {
+            x.cast(DType::BF16).tap("bf16");
+        });
+        let found = found.layout(layout).drawing_errors(hundredth);
+        let found = found.activations(&net()).unwrap();
+        assert!(found.layer("bf16").unwrap().errors().is_none());
+    }
+}
+
+#[test]
+fn padded_tokens_are_left_out_of_errors_too() {
+    let tokens = normal([4, 3, 2], 3);
+    let padding = TensorData::from([
+        [false, false, true],
+        [false, true, true],
+        [false, false, false],
+        [false, false, true],
+    ]);
+    let padding = Tensor::<2, Bool>::from_data(padding, &Device::flex());
+    let found = probe(vec![tokens], |x: Tensor<3>| {
+        x.cast(DType::F16).tap("layer");
+    });
+    let found = found.axes(Axes::Tokens).padding([padding]);
+    let found = found.layout(Layout::ChannelMeans).drawing_errors(hundredth);
+    let found = found.activations(&net()).unwrap();
+    let (values, errors) = (found.view("layer").unwrap(), found.layer("layer").unwrap());
+    let errors = errors.errors().unwrap().clone();
+    let off = (values.mul_scalar(0.01) - errors).abs().max();
+    assert!(off.into_scalar::<f32>() < 1e-7);
 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 use frostline_activations::{
     Activation, Activations, ByChance, Check, Error, FORMAT_VERSION, Layout, Length, Metrics,
-    MetricsPoint, Outcome, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, Versions,
+    MetricsPoint, Outcome, Probe, ProbeInfo, Run, RunFolder, RunInfo, Spread, Status, Tap,
+    Versions,
 };
 
 fn info() -> RunInfo {
@@ -482,5 +484,33 @@ fn half_precision_stays_half_precision() {
         let data = |layer: &Activation| layer.tensor::<2>().unwrap().into_data();
         assert_eq!(data(found).dtype(), dtype);
         assert_eq!(data(found), data(expected));
+    }
+}
+
+#[test]
+fn a_checkpoint_keeps_what_rounding_made_of_its_views() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = RunFolder::create(temp.path(), info()).unwrap();
+    let device = Device::flex();
+    let net = LinearConfig::new(1, 1).init(&device);
+    let maps = Tensor::<4>::random([6, 4, 5, 5], Distribution::Default, &device);
+    // One layer is called as the errors of the other might be.
+    let forward = |_: &Linear, x: Tensor<4>| {
+        x.clone().cast(DType::BF16).tap("errors of b");
+        x.clone().cast(DType::F16).tap("b");
+        x.tap("c");
+    };
+    let halves = |values: &Tensor<2>| Ok::<_, String>(Some(values.clone().cast(DType::F32) / 2.0));
+    let probe = Probe::new(vec![maps], forward).layout(Layout::ChannelMeans);
+    let saved = probe.drawing_errors(halves).activations(&net).unwrap();
+    folder.save(0, &saved).unwrap();
+    let found = Run::open(temp.path()).unwrap();
+    let found = found.activations(0, &device).unwrap();
+    assert_eq!(found.names().collect::<Vec<_>>(), ["errors of b", "b", "c"]);
+    for (found, saved) in found.iter().zip(saved.iter()) {
+        let errors = |layer: &Activation| layer.errors().map(|errors| errors.to_data());
+        assert_eq!(found.values().to_data(), saved.values().to_data());
+        assert_eq!(errors(found), errors(saved));
+        assert_eq!(errors(found).is_some(), found.name() != "c");
     }
 }

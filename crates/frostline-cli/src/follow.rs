@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use frostline::activations::Run;
-use frostline::report::{LayerCurve, Page, Pane, RunPictures, escaped, text_table};
+use frostline::report::{LayerCurve, Page, Pane, RunPictures, escaped, page_title, text_table};
 
 use crate::failure::Failure;
 use crate::outputs::write_file;
@@ -122,10 +122,8 @@ fn page<'a>(runs: &'a [Run], compared: &mut [Option<Compared>]) -> Result<Page<'
         });
         *compared = Some(of_run);
     }
-    let title = runs.first().map(|run| &run.info);
-    let title = title.map(|info| info.title.clone().unwrap_or_else(|| info.name.clone()));
     Ok(Page {
-        title: title.unwrap_or_default(),
+        title: page_title(&runs.iter().collect::<Vec<_>>()),
         notices,
         runs: pictures,
     })

@@ -57,9 +57,37 @@ impl LayerFile {
         axes: Option<Axes>,
         neurons: Neurons,
     ) -> Result<LayerFile, Failure> {
+        refuse_name_that_is_no_text(path)?;
         let name = path.display().to_string();
         LayerFile::of(ArrayFile::open(path)?, name, axes, neurons)
     }
+}
+
+/// Refuses `file:name` with a name that isn't UTF-8, as that of every array is. A path may be any bytes.
+#[cfg(unix)]
+fn refuse_name_that_is_no_text(path: &Path) -> Result<(), Failure> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut parts = path.as_os_str().as_bytes().rsplitn(2, |byte| *byte == b':');
+    let (Some(name), Some(file)) = (parts.next(), parts.next()) else {
+        return Ok(());
+    };
+    let file = Path::new(OsStr::from_bytes(file));
+    if std::str::from_utf8(name).is_ok() || path.exists() || !file.is_file() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{}: the name `{}` is not UTF-8, and the names of arrays are",
+        file.display(),
+        String::from_utf8_lossy(name)
+    )))
+}
+
+/// Where paths are text anyway.
+#[cfg(not(unix))]
+fn refuse_name_that_is_no_text(_path: &Path) -> Result<(), Failure> {
+    Ok(())
 }
 
 impl<R: Read + Seek> LayerFile<R> {

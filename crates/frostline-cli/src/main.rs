@@ -12,9 +12,11 @@ mod replay;
 mod report;
 mod runs;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use frostline::freeze::PolicyConfig;
 use frostline::report::escaped;
@@ -203,7 +205,10 @@ fn main() -> ExitCode {
             shown.render().to_string()
         }),
         Err(wrong) => {
-            let message = wrong.render().to_string();
+            let mut message = wrong.render().to_string();
+            if wrong.kind() == ErrorKind::InvalidUtf8 {
+                message = naming_what_is_no_text(&message, std::env::args_os().skip(1));
+            }
             let lines: Vec<_> = message.trim_end().lines().map(escaped).collect();
             out::tell(&lines.join("\n"));
             return ExitCode::from(2);
@@ -216,6 +221,23 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The message for arguments that are no UTF-8 with these arguments in it. A path may be any bytes.
+fn naming_what_is_no_text(message: &str, arguments: impl Iterator<Item = OsString>) -> String {
+    let no_text = arguments.filter(|argument| argument.to_str().is_none());
+    let (paths, others): (Vec<_>, Vec<_>) =
+        no_text.partition(|argument| Path::new(argument).exists());
+    let named = if others.is_empty() { paths } else { others };
+    let named: Vec<String> = named
+        .iter()
+        .map(|argument| format!("`{}`", argument.to_string_lossy()))
+        .collect();
+    let usage = message.split_once('\n').map_or("", |(_, usage)| usage);
+    format!(
+        "error: not UTF-8: {}; names, patterns, measures, policies and numbers are text, and only paths may hold other bytes\n{usage}",
+        named.join(", ")
+    )
 }
 
 fn run(command: Command) -> Result<(), Failure> {

@@ -65,15 +65,17 @@ fn pictures_tables_and_event_files_go_to_the_folders_that_are_named() {
     assert!(pictures.remove("layers"), "{pictures:?}");
     let layers = names(&here.join("out/svg/layers"));
     assert_eq!(layers.len(), 3 * 4, "three layers on four axes");
-    assert_eq!(pictures.len() + layers.len(), page.matches("<svg ").count());
+    // The panes of each of two runs are one file, and on the page four pictures and their scale.
+    let on_page = pictures.len() + layers.len() + 2 * 4;
+    assert_eq!(on_page, page.matches("<svg ").count());
     assert!(
         pictures.contains("Freeze-Training-panes.svg"),
         "{pictures:?}"
     );
-    let panes = fs::read_to_string(here.join("out/svg/as-usual-panes.svg")).unwrap();
-    assert!(panes.starts_with("<svg xmlns=") && !panes.contains("var("));
+    let curves = fs::read_to_string(here.join("out/svg/as-usual-similarity-to-end.svg")).unwrap();
+    assert!(curves.starts_with("<svg xmlns=") && !curves.contains("var("));
     // On the page the same colours are variables.
-    let (label, _) = panes.split_once('>').unwrap();
+    let (label, _) = curves.split_once('>').unwrap();
     assert!(page.contains(label));
 
     let tables = [

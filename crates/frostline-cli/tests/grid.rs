@@ -258,3 +258,72 @@ fn a_grid_is_not_written_over_what_it_reads() {
     }
     assert_eq!(fs::read(here.join("a.safetensors")).unwrap(), before);
 }
+
+/// Activations of as many samples, with an array of ones in them.
+fn with_a_dead_layer(name: &'static str) -> Stored {
+    let ones = (0..60 * 2).flat_map(|_| 1f32.to_le_bytes());
+    (name, Dtype::F32, vec![60, 2], ones.collect())
+}
+
+#[test]
+fn layers_without_variance_are_named_in_one_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let conv = || layer("conv", [60, 3], 1);
+    let dead = with_a_dead_layer;
+    save(
+        &temp.path().join("a.safetensors"),
+        &[conv(), dead("dead"), dead("gone")],
+    );
+    save(&temp.path().join("b.safetensors"), &[conv(), dead("dead")]);
+    for (b, layers) in [
+        ("a", "dead, gone"),
+        ("b", "dead, gone in the rows, dead in the columns"),
+    ] {
+        let b = format!("{b}.safetensors");
+        let output = frostline(&["grid", "a.safetensors", &b], temp.path());
+        assert!(output.status.success());
+        let said = text(&output.stderr);
+        let expected =
+            format!("no neuron of {layers} varies beyond rounding, so svcca has no value");
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(said.matches("varies beyond rounding").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_cut_among_equal_directions_is_one_line_for_a_layer_with_the_size_of_the_doubt() {
+    let temp = tempfile::tempdir().unwrap();
+    // Eight sines of the same strength: white data, of which 99 % of the variance would be all eight.
+    let waves: Vec<u8> = (0..64 * 8)
+        .flat_map(|at| {
+            let (sample, wave) = (at / 8, at % 8 + 1);
+            let phase = std::f64::consts::TAU * f64::from(sample * wave) / 64.0;
+            (phase.sin() as f32).to_le_bytes()
+        })
+        .collect();
+    let white = |name| (name, Dtype::F32, vec![64, 8], waves.clone());
+    let layers = [white("one"), white("two"), layer("conv", [64, 3], 1)];
+    save(&temp.path().join("a.safetensors"), &layers);
+    let arguments = [
+        "grid",
+        "a.safetensors",
+        "a.safetensors",
+        "--measure",
+        "svcca_directions(5)",
+    ];
+    let output = frostline(&arguments, temp.path());
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    for name in ["one", "two"] {
+        let lines = said
+            .lines()
+            .filter(|line| line.contains(&format!("5 directions of {name},")));
+        let lines: Vec<&str> = lines.collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(
+            lines[0].contains("more pairs: the value isn't unique"),
+            "{said}"
+        );
+        assert!(lines[0].contains("with all of them"), "{said}");
+    }
+}

@@ -324,3 +324,50 @@ fn a_path_that_is_no_utf8_works_in_every_command() {
         .unwrap();
     assert!(drawn.contains("<svg") && here.join(page).exists());
 }
+
+/// Names, measures, policies and numbers are text: another argument is named in an error, and no panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_argument_that_has_to_be_text_and_is_not_is_named() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+
+    let temp = tempfile::tempdir().unwrap();
+    let here = temp.path();
+    let odd = OsStr::from_bytes(b"odd\xff");
+    write(&here.join(odd), "run", true);
+    let checkpoint = here.join(odd).join("checkpoints/step-00000400.safetensors");
+    fs::copy(checkpoint, here.join("file.safetensors")).unwrap();
+    let word = OsStr::from_bytes(b"word\xff");
+    let mut several = OsString::from("block1,");
+    several.push(word);
+    let mut array = OsString::from("file.safetensors:");
+    array.push(word);
+    let flag = OsStr::new;
+    let commands: [Vec<&OsStr>; 9] = [
+        vec![flag("grid"), odd, odd, flag("--layers"), word],
+        vec![flag("grid"), odd, odd, flag("--layers"), &several],
+        vec![flag("grid"), odd, odd, flag("--measure"), word],
+        vec![flag("grid"), odd, odd, flag("--step"), word],
+        vec![flag("grid"), odd, odd, flag("--layout"), word],
+        vec![flag("replay"), odd, flag("--policy"), word],
+        vec![flag("compare"), &array, &array],
+        vec![flag("compare"), &array, &array, flag("--neurons"), word],
+        vec![word],
+    ];
+    for arguments in commands {
+        let output = Command::new(env!("CARGO_BIN_EXE_frostline"))
+            .args(&arguments)
+            .current_dir(here)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(
+            said.starts_with("error: ") && said.contains("word\u{fffd}"),
+            "{said}"
+        );
+        // The run's folder has such a name too, and is no mistake.
+        assert!(!said.contains("odd\u{fffd}"), "{said}");
+    }
+}

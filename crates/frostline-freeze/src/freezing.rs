@@ -117,7 +117,8 @@ impl<M: Module> FreezeTraining<M> {
             },
             watched: policy.watches(),
             layers,
-            probe,
+            // Checks are judged by what rounding made of them.
+            probe: probe.drawing_errors(frostline_svcca::rounding_errors::<2>),
             panes: None,
             policy: Box::new(policy),
             schedule: CheckpointSchedule::Fractions((0..=20).map(|i| i as f64 / 20.0).collect()),

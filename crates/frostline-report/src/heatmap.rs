@@ -63,36 +63,94 @@ impl Pane {
 /// [`Error::Nothing`] without panes or without layers in them.
 pub fn panes(pictures: &RunPictures<'_>) -> Result<String, Error> {
     let panes = &pictures.panes;
+    let [rows, columns] = largest(panes)?;
+    // Four panes of many layers would leave no room for a name beside its cell.
+    let across = panes.len().min(if columns <= 12 { 4 } else { 2 });
+    let rows_named_once = panes.iter().all(|pane| pane.rows == panes[0].rows);
+    let layout = Layout {
+        across,
+        rows_named_once,
+    };
+    let grid = Grid::of(panes, [rows, columns], layout, HEADING_WIDTH);
+    let label = panes_label(pictures, panes);
+    Ok(picture(grid.size(panes.len()), &label, |canvas| {
+        for (index, pane) in panes.iter().enumerate() {
+            draw_pane_of_run(canvas, pane, &grid, index);
+        }
+        draw_scale(canvas, grid.right() + SCALE_GAP, &grid, &Key::of(panes));
+    }))
+}
+
+/// The panes of [`panes`] as pictures of their own, which a page sets beside each other as far as it is wide, and their scale
+/// as the last.
+///
+/// Errors: as for [`panes`].
+pub(crate) fn panes_apart(pictures: &RunPictures<'_>) -> Result<Vec<String>, Error> {
+    let panes = &pictures.panes;
+    let size = largest(panes)?;
+    let beside = |across: usize| {
+        let layout = Layout {
+            across,
+            rows_named_once: false,
+        };
+        Grid::of(panes, size, layout, HEADING_WIDTH)
+    };
+    // Numbers are read from this size on.
+    let four = beside(panes.len().min(4));
+    let grid = if four.cell < PRINTED_CELL && panes.len() > 2 {
+        beside(2)
+    } else {
+        four
+    };
+    let grid = Grid { across: 1, ..grid };
+    let apart = panes.iter().map(|pane| {
+        let label = panes_label(pictures, std::slice::from_ref(pane));
+        let size = (grid.right() + EDGE, 2.0 * EDGE + grid.pane_height());
+        picture(size, &label, |canvas| {
+            draw_pane_of_run(canvas, pane, &grid, 0);
+        })
+    });
+    let scale = picture(
+        (SCALE_ROOM - EDGE, 2.0 * EDGE + grid.scale_and_key()),
+        &format!("{}: the scale of the panes", pictures.run.info.name),
+        |canvas| draw_scale(canvas, EDGE, &grid, &Key::of(panes)),
+    );
+    Ok(apart.chain([scale]).collect())
+}
+
+/// The rows and columns of the largest pane.
+fn largest(panes: &[Pane]) -> Result<[usize; 2], Error> {
     for pane in panes {
         check(pane)?;
     }
     let rows = panes.iter().map(|pane| pane.rows.len()).max().unwrap_or(0);
-    let widest = panes.iter().map(|pane| pane.columns.len()).max();
-    let columns = widest.unwrap_or(0);
-    if rows == 0 || columns == 0 {
-        let text = "No layers were compared with those at the end.";
-        return Err(Error::Nothing(text.into()));
+    let columns = panes.iter().map(|pane| pane.columns.len()).max();
+    match (rows, columns.unwrap_or(0)) {
+        (0, _) | (_, 0) => Err(Error::Nothing(
+            "No layers were compared with those at the end.".into(),
+        )),
+        (rows, columns) => Ok([rows, columns]),
     }
-    let grid = Grid::of(panes, rows, columns, HEADING_WIDTH);
-    let label = format!(
+}
+
+fn panes_label(pictures: &RunPictures<'_>, panes: &[Pane]) -> String {
+    format!(
         "{}: similarity of every layer during training with every layer at the end, at {}",
         pictures.run.info.name,
         panes.iter().map(moment).collect::<Vec<_>>().join(", ")
-    );
-    Ok(picture(grid.size(panes.len()), &label, |canvas| {
-        for (index, pane) in panes.iter().enumerate() {
-            let moment = moment(pane);
-            let labels = Labels {
-                heading: &format!("{moment} of training"),
-                below: &format!("step {}", pane.step),
-                when: &format!(" at {moment}"),
-                row: "layer during training",
-                column: "layer at the end",
-            };
-            draw_pane(canvas, pane, &labels, &grid, index);
-        }
-        draw_scale(canvas, &grid, &Key::of(panes));
-    }))
+    )
+}
+
+fn draw_pane_of_run(canvas: &mut Canvas, pane: &Pane, grid: &Grid, index: usize) {
+    let moment = moment(pane);
+    let labels = Labels {
+        heading: &format!("{moment} of training"),
+        below: &format!("step {}", pane.step),
+        when: &format!(" at {moment}"),
+        row: "layer during training",
+        column: "layer at the end",
+    };
+    draw_pane(canvas, pane, &labels, grid, index);
 }
 
 /// Layers of one network or checkpoint (rows) against layers of another (columns), the input layer at
@@ -145,10 +203,14 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
         text_width(heading.chars().count(), 13.0),
         text_width(measure.chars().count(), 11.0),
     );
+    let alone = Layout {
+        across: 1,
+        rows_named_once: true,
+    };
     let grid = Grid::of(
         std::slice::from_ref(&pane),
-        pane.rows.len(),
-        pane.columns.len(),
+        [pane.rows.len(), pane.columns.len()],
+        alone,
         heading_width.max(HEADING_WIDTH),
     );
     let label = format!(
@@ -164,7 +226,8 @@ pub fn heatmap(heatmap: &Heatmap) -> Result<String, Error> {
     };
     Ok(picture(grid.size(1), &label, |canvas| {
         draw_pane(canvas, &pane, &labels, &grid, 0);
-        draw_scale(canvas, &grid, &Key::of(std::slice::from_ref(&pane)));
+        let key = Key::of(std::slice::from_ref(&pane));
+        draw_scale(canvas, grid.right() + SCALE_GAP, &grid, &key);
     }))
 }
 
@@ -198,9 +261,20 @@ const HEADING_MOST: usize = 90;
 const CELLS_HEIGHT: f64 = 640.0;
 const LEAST_CELL: f64 = 13.0;
 const SCALE_ROOM: f64 = 100.0;
+/// Between the panes and their scale.
+const SCALE_GAP: f64 = 26.0;
+/// The least cell that has its value printed on it.
+const PRINTED_CELL: f64 = 20.0;
 const BETWEEN: f64 = 20.0;
 const AXIS_LABEL: f64 = 22.0;
 const NAME: usize = 18;
+
+/// How panes stand beside each other.
+struct Layout {
+    across: usize,
+    /// Rows are named at the left of all panes, and not of each.
+    rows_named_once: bool,
+}
 
 /// Where the panes go.
 struct Grid {
@@ -220,10 +294,11 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(panes: &[Pane], rows: usize, columns: usize, heading_width: f64) -> Self {
-        // Four panes of many layers would leave no room for a name beside its cell.
-        let across = panes.len().min(if columns <= 12 { 4 } else { 2 });
-        let rows_named_once = panes.iter().all(|pane| pane.rows == panes[0].rows);
+    fn of(panes: &[Pane], [rows, columns]: [usize; 2], layout: Layout, heading_width: f64) -> Self {
+        let Layout {
+            across,
+            rows_named_once,
+        } = layout;
         let named = if rows_named_once { 1.0 } else { across as f64 };
         let longest = |names: fn(&Pane) -> &[String]| {
             let names = panes.iter().flat_map(|pane| short_names(names(pane), NAME));
@@ -280,11 +355,20 @@ impl Grid {
     fn size(&self, panes: usize) -> (f64, f64) {
         let down = panes.div_ceil(self.across) as f64;
         let panes = down * self.pane_height() + (down - 1.0) * BETWEEN;
-        let scale = HEADING + self.scale_height() + KEY_GAP + 2.0 * KEY_ROW;
         (
-            self.left(self.across - 1) + self.pane_width() + SCALE_ROOM + EDGE,
-            2.0 * EDGE + panes.max(scale),
+            self.right() + SCALE_ROOM + EDGE,
+            2.0 * EDGE + panes.max(self.scale_and_key()),
         )
+    }
+
+    /// The right side of the last column of panes.
+    fn right(&self) -> f64 {
+        self.left(self.across - 1) + self.pane_width()
+    }
+
+    /// The height of the scale with what is above and below it.
+    fn scale_and_key(&self) -> f64 {
+        HEADING + self.scale_height() + KEY_GAP + 2.0 * KEY_ROW
     }
 
     fn scale_height(&self) -> f64 {
@@ -318,7 +402,7 @@ fn draw_pane(canvas: &mut Canvas, pane: &Pane, labels: &Labels<'_>, grid: &Grid,
     canvas.text(labels.below, (cells.left, cells.top - 11.0), font);
 
     // Ten by ten is the most that is read as numbers rather than as colours.
-    let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= 20.0;
+    let printed = pane.rows.len() <= 10 && pane.columns.len() <= 10 && grid.cell >= PRINTED_CELL;
     let drawn = drawn_cells(pane, labels, grid, cells);
     for Drawn { area, look, says } in &drawn {
         match look {
@@ -540,8 +624,7 @@ const KEY_ROW: f64 = 21.0;
 /// Pixels between the scale and its key.
 const KEY_GAP: f64 = 8.0;
 
-fn draw_scale(canvas: &mut Canvas, grid: &Grid, key: &Key) {
-    let left = grid.left(grid.across - 1) + grid.pane_width() + 26.0;
+fn draw_scale(canvas: &mut Canvas, left: f64, grid: &Grid, key: &Key) {
     let top = EDGE + HEADING;
     let bar = Area {
         left,

@@ -33,6 +33,18 @@ pub(crate) fn in_short(runs: &[&Run], names: &[String]) -> String {
     sentences.iter().map(paragraph).collect()
 }
 
+/// What freezing saved by the pace of the run's own steps.
+fn own_pace(saved: f64) -> String {
+    const BY: &str = "By the pace of its own steps before anything froze";
+    if saved > 0.0 {
+        let saved = seconds_text(Some(saved));
+        format!("{BY}, that saved {saved}, measuring taken off")
+    } else {
+        let longer = seconds_text(Some(-saved));
+        format!("{BY}, that saved nothing: with measuring it took {longer} longer than without")
+    }
+}
+
 struct Told<'a> {
     run: &'a Run,
     name: &'a str,
@@ -65,8 +77,22 @@ impl<'a> Told<'a> {
                  what that saved and cost."
             );
         };
-        let (time, quality) = (self.time(ordinary), self.quality(ordinary));
-        format!("{what}. Against {} {time}, and {quality}.", ordinary.name)
+        let quality = self.quality(ordinary);
+        match self.summary.saved_seconds {
+            // Two savings that differ would leave the reader to choose: what freezing did comes first, and what the clock said of
+            // both runs is named for what it is.
+            Some(saved) => format!(
+                "{what}. {}. Against {}, {quality}. {}",
+                own_pace(saved),
+                ordinary.name,
+                self.both_took(ordinary)
+            ),
+            None => format!(
+                "{what}. Against {} {}, and {quality}.",
+                ordinary.name,
+                self.time(ordinary)
+            ),
+        }
     }
 
     /// Why a run that was to freeze layers froze none.
@@ -121,6 +147,26 @@ impl<'a> Told<'a> {
     fn seconds(&self) -> Option<f64> {
         let seconds = self.summary.training_seconds? + self.summary.measuring_seconds?;
         (drawable(seconds) && seconds > 0.0).then_some(seconds)
+    }
+
+    /// The seconds of both runs, in which there is more than what freezing saved.
+    fn both_took(&self, ordinary: &Told) -> String {
+        let (Some(took), Some(usual)) = (self.seconds(), ordinary.seconds()) else {
+            return "How long both runs took is not known.".into();
+        };
+        let more_than_freezing = if self.run.info.device == ordinary.run.info.device {
+            "how fast the machine was during each"
+        } else {
+            "that they ran on other devices"
+        };
+        format!(
+            "By the clock it took {} and {} took {} for training and measuring: in the {} between them is also \
+             {more_than_freezing}.",
+            seconds_text(Some(took)),
+            ordinary.name,
+            seconds_text(Some(usual)),
+            seconds_text(Some((usual - took).abs()))
+        )
     }
 
     fn time(&self, ordinary: &Told) -> String {

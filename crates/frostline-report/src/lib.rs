@@ -14,7 +14,7 @@
 //! # Ok::<(), frostline_report::Error>(())
 //! ```
 //!
-//! - [`Page`] puts everything on one page, [`text_table`] the numbers into a terminal.
+//! - [`Page`] puts everything on one page, under a [`page_title`] for all runs, [`text_table`] the numbers into a terminal.
 //! - [`panes`], [`similarity_to_end`], [`similarity_to_previous`], [`own_share_of_change`] and [`freeze_timeline`] show the layers
 //!   of a run, [`loss`], [`accuracy`], [`train_accuracy`], [`test_loss`], [`learning_rate`], [`frozen_layers`] and
 //!   [`compared_layers`] what all runs did and reached, [`Against`] steps, epochs, training time or operations.
@@ -39,6 +39,7 @@ mod compared_layers;
 mod cost;
 mod csv_files;
 mod curves;
+mod doubts;
 mod error;
 mod front;
 mod fronts;
@@ -54,6 +55,7 @@ mod page_curves;
 mod page_numbers;
 mod page_size;
 mod page_tables;
+mod page_title;
 mod plot;
 mod report_file;
 mod run_curves;
@@ -89,6 +91,7 @@ pub use fronts::{Front, fronts};
 pub use heatmap::{Heatmap, Pane, heatmap, panes, similarity_colours};
 pub use own_share::own_share_of_change;
 pub use page::{Page, RunPictures};
+pub use page_title::page_title;
 pub use report_file::ReportFile;
 pub use run_curves::{accuracy, frozen_layers, learning_rate, loss, test_loss, train_accuracy};
 pub use strips::{Strip, Strips, strips};

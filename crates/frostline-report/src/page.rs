@@ -2,6 +2,7 @@ use frostline_activations::{ByChance, PanesCost, Run};
 
 use crate::axis::drawable;
 use crate::cost::flops_text;
+use crate::heatmap::panes_apart;
 use crate::in_short::in_short;
 use crate::judged::samples_a_direction;
 use crate::page_curves::compared_curves;
@@ -13,7 +14,7 @@ use crate::scheme::{in_scheme, variables};
 use crate::summary::{Summary, grouped, ledger, run_names, seconds_text};
 use crate::svg::escape;
 use crate::{
-    Error, LayerCurve, Pane, freeze_timeline, own_share_of_change, panes, similarity_to_end,
+    Error, LayerCurve, Pane, freeze_timeline, own_share_of_change, similarity_to_end,
     similarity_to_previous,
 };
 
@@ -103,10 +104,17 @@ impl Page<'_> {
                 notices.push(notice);
             }
         }
+        let mut problems: Vec<(&String, Vec<&str>)> = Vec::new();
         for (run, name) in runs.iter().zip(names) {
-            let problems = run.problems.iter();
-            notices.extend(problems.map(|problem| format!("{name}: {problem}")));
+            for problem in &run.problems {
+                match problems.iter_mut().find(|(known, _)| *known == problem) {
+                    Some((_, names)) => names.push(name),
+                    None => problems.push((problem, vec![name])),
+                }
+            }
         }
+        let problems = problems.into_iter();
+        notices.extend(problems.map(|(problem, names)| format!("{}: {problem}", names.join(", "))));
         notices
     }
 }
@@ -178,7 +186,9 @@ fn run_section(index: usize, pictures: &RunPictures<'_>, name: &str) -> Result<S
     );
     html += "<h3>Layers during training against layers at the end</h3>\n";
     html += &panes_sentence(pictures);
-    html += &figure(panes(pictures), &panes_caption(pictures))?;
+    let beside =
+        |pictures: Vec<String>| format!("<div class=\"panes\">\n{}</div>\n", pictures.concat());
+    html += &figure(panes_apart(pictures).map(beside), &panes_caption(pictures))?;
     html += &panes_tables(pictures);
     html += "<h3>Similarity of each layer to itself at the end</h3>\n";
     let judged = pictures

@@ -2,6 +2,7 @@ use frostline_activations::{Run, thinned};
 
 use crate::axis::{drawable, short};
 use crate::cost::flops_text;
+use crate::doubts::doubts;
 use crate::heatmap::moment;
 use crate::judged::{brackets, doubtful, judged_cell};
 use crate::page_tables::table;
@@ -203,35 +204,19 @@ pub(crate) fn checks_table(run: &Run) -> String {
     folded(&about, &(table + &about_table)) + &warnings(run)
 }
 
-/// What makes the similarities less believable, each text once with the steps at which it was noted.
+/// What makes the similarities less believable.
 fn warnings(run: &Run) -> String {
-    let mut noted: Vec<(&str, Vec<usize>)> = Vec::new();
-    for check in &run.history {
-        for warning in &check.warnings {
-            match noted.iter_mut().find(|(text, _)| text == warning) {
-                Some((_, steps)) => steps.push(check.step),
-                None => noted.push((warning, vec![check.step])),
-            }
-        }
-    }
-    if noted.is_empty() {
+    let doubts = doubts(run);
+    if doubts.is_empty() {
         return String::new();
     }
-    let lines = noted.iter().map(|(warning, steps)| {
-        let at = match steps.as_slice() {
-            [step] => format!("step {}", grouped(*step)),
-            [first, .., last] => {
-                let (first, last) = (grouped(*first), grouped(*last));
-                format!("{} checks, steps {first} to {last}", steps.len())
-            }
-            [] => unreachable!("a text is noted with its step"),
-        };
-        format!("<li>{at}: {}</li>\n", escape(warning))
-    });
+    let lines = doubts
+        .iter()
+        .map(|doubt| format!("<li>{}</li>\n", escape(doubt)));
     format!(
         "<details>\n<summary>What makes the similarities less believable ({})</summary>\n\
          <ul>\n{}</ul>\n</details>\n",
-        noted.len(),
+        doubts.len(),
         lines.collect::<String>()
     )
 }

@@ -296,6 +296,31 @@ fn the_page_says_first_what_froze_what_that_saved_and_what_it_cost() {
 }
 
 #[test]
+fn of_two_savings_the_one_by_the_run_s_own_pace_leads_and_the_page_says_what_each_is() {
+    let with_ledger = |seconds: f64| {
+        let mut run = freezing(0.7423, 30.0);
+        let mut ledger = ledger();
+        ledger.at_frozen[2].seconds = seconds;
+        run.info.outcome.as_mut().unwrap().ledger = Some(ledger);
+        run
+    };
+    // It took 31 s where the ordinary run took 51, and its own steps say that freezing did not pay.
+    let sentence = first_sentence(&[ordinary(), with_ledger(26.0)]);
+    assert_eq!(
+        sentence,
+        "freeze froze 2 of 3 layers, the first after 50 % of the training. By the pace of its own steps before anything \
+         froze, that saved nothing: with measuring it took 2.0 s longer than without. Against ordinary, its test accuracy \
+         is 7.00 points lower, 74.23 % against 81.23 %. By the clock it took 31.0 s and ordinary took 51.0 s for training \
+         and measuring: in the 20.0 s between them is also how fast the machine was during each."
+    );
+    let paid = first_sentence(&[ordinary(), with_ledger(12.5)]);
+    assert!(
+        paid.contains("froze, that saved 11.5 s, measuring taken off. Against ordinary, its"),
+        "{paid}"
+    );
+}
+
+#[test]
 fn the_page_says_so_where_there_is_nothing_to_compare_with() {
     let alone = first_sentence(&[freezing(0.8, 30.0)]);
     assert!(alone.starts_with("freeze froze 2 of 3 layers"), "{alone}");

@@ -6,8 +6,8 @@ mod svg_text;
 
 use frostline_activations::{Check, Ledger, Run, Status};
 use frostline_report::{
-    Against, Certainty, Error, Page, RunPictures, accuracy, freeze_timeline, loss, panes,
-    similarity_to_end, similarity_to_end_with, similarity_to_previous,
+    Against, Certainty, Error, Page, RunPictures, accuracy, freeze_timeline, loss, page_title,
+    panes, similarity_to_end, similarity_to_end_with, similarity_to_previous,
 };
 use made_up_page::{CHANCE, page_of, pane, pictures};
 use made_up_run::{check, ledger, outcome, run, usual};
@@ -67,9 +67,69 @@ fn the_page_needs_nothing_but_itself() {
 fn every_picture_says_what_it_shows() {
     let html = page_of(&[usual("as usual")]);
     let pictures = html.matches("<svg ").count();
-    assert_eq!(pictures, 13, "3 of all runs on 3 axes, 4 of this one");
+    assert_eq!(
+        pictures, 17,
+        "3 of all runs on 3 axes; 3 of this one, 4 panes and their scale"
+    );
     assert_eq!(html.matches("role=\"img\" aria-label=\"").count(), pictures);
     assert!(!html.contains("aria-label=\"\""));
+}
+
+#[test]
+fn a_page_of_several_runs_is_titled_for_all_of_them() {
+    let title = |titles: &[(&str, Option<&str>)]| {
+        let run = |&(name, title): &(&str, Option<&str>)| {
+            let mut run = usual(name);
+            run.info.title = title.map(String::from);
+            run
+        };
+        let runs: Vec<Run> = titles.iter().map(run).collect();
+        page_title(&runs.iter().collect::<Vec<_>>())
+    };
+    assert_eq!(title(&[("a", Some("net, seed 1"))]), "net, seed 1");
+    assert_eq!(title(&[("a", None)]), "a");
+    let same = [("a", Some("net, seed 1")), ("b", Some("net, seed 1"))];
+    assert_eq!(title(&same), "net, seed 1");
+    let seeds = ["seed 1", "seed 2"].map(|seed| format!("net, 5 epochs, {seed}"));
+    let seeds = [("a", Some(&*seeds[0])), ("b", Some(&*seeds[1]))];
+    assert_eq!(title(&seeds), "net, 5 epochs: a and b");
+    let others = [
+        ("a", Some("a net")),
+        ("b", Some("a transformer")),
+        ("c", None),
+    ];
+    assert_eq!(title(&others), "a, b and c");
+    let many = ["1", "2", "3", "4", "5", "6"].map(|name| (name, None));
+    assert_eq!(title(&many), "1, 2, 3 and 3 more runs");
+    assert_eq!(title(&[]), "");
+}
+
+#[test]
+fn panes_stand_beside_each_other_as_far_as_the_page_is_wide_with_one_scale() {
+    let html = page_of(&[usual("as usual")]);
+    let (_, panes) = html.split_once("<div class=\"panes\">").unwrap();
+    let (panes, _) = panes.split_once("</div>").unwrap();
+    // Each names its rows, since it may stand below the one before.
+    assert_eq!(
+        panes.matches("<svg ").count(),
+        5,
+        "four panes and their scale"
+    );
+    assert_eq!(panes.matches("\nlayer during training\n").count(), 4);
+    assert_eq!(panes.matches("aria-label=\"as usual: the scale").count(), 1);
+    let widths = panes.split("<svg ").skip(1).map(|svg| {
+        let (_, width) = svg.split_once(" width=\"").unwrap();
+        width.split('"').next().unwrap().parse::<u32>().unwrap()
+    });
+    let widths: Vec<u32> = widths.collect();
+    // With 4 pixels between them, on a page of 1,200.
+    assert!(widths.iter().sum::<u32>() + 16 <= 1200, "{widths:?}");
+    // Of many layers two are beside each other, so that their numbers can be read.
+    let layers: Vec<String> = (0..10).map(|i| format!("layer{i}")).collect();
+    let mut run = usual("ten layers");
+    run.history.clear();
+    run.info.layers = layers;
+    assert!(page_of(&[run]).contains("\n0.87\n"));
 }
 
 #[test]
@@ -221,7 +281,11 @@ fn forty_layers_with_long_names_fit_the_width_of_the_page() {
     for svg in html.split("<svg ").skip(1) {
         let width = svg.split("width=\"").nth(1).unwrap();
         let width: f64 = width.split('"').next().unwrap().parse().unwrap();
-        assert!((380.0..=1200.0).contains(&width), "{width} pixels");
+        let least = match svg.contains("the scale of the panes") {
+            true => 80.0,
+            false => 380.0,
+        };
+        assert!((least..=1200.0).contains(&width), "{width} pixels");
     }
     let svg = panes(&pictures(&deep)).unwrap();
     assert!(svg.contains(&format!("<title>{} at 35 % × {}", names[39], names[0])));
@@ -404,23 +468,23 @@ fn what_freezing_saved_is_drawn_and_told() {
     let html = page_of(&[with_ledger(ledger())]);
     let parts = [
         "<h4>What freezing saved</h4>",
-        "Freezing saved 11.5 s; the 1.0 s of measuring are taken off already.",
+        "freezing saved this run 11.5 s; the 1.0 s of measuring are taken off already.",
         "0 frozen: 0.5 s a step, 50 steps",
         "2 frozen: 0.25 s a step, 50 steps",
         "block1: backward saved 10 GFLOP",
         // 1 s of 51.
-        "<td class=\"number\">1.0 s, 2.0 % of the time</tr>",
+        "<td>1.0 s, 2.0 % of the time</tr>",
         // 62 GFLOP of the layers and 1 of measuring; 28 saved, less that 1.
-        "<td class=\"number\">63 GFLOP</tr>",
-        "<td class=\"number\">27 GFLOP</tr>",
-        "<td class=\"number\">80.0 % of 100 inputs</tr>",
+        "<td>63 GFLOP</tr>",
+        "<td>27 GFLOP</tr>",
+        "<td>80.0 % of 100 inputs</tr>",
     ];
     let mut from = 0;
     for part in parts {
         let found = html[from..].find(part);
         from += found.unwrap_or_else(|| panic!("`{part}` is missing or too early"));
     }
-    assert_eq!(html.matches("<svg ").count(), 15, "two more than without");
+    assert_eq!(html.matches("<svg ").count(), 19, "two more than without");
 }
 
 #[test]
@@ -430,7 +494,7 @@ fn freezing_that_did_not_pay_is_said() {
     let html = page_of(&[with_ledger(slow)]);
     assert!(html.contains(
         "Freezing did not pay on this machine: with 1.0 s of measuring the training took 2.0 s longer \
-         than it would have without."
+         than it would have without, by the pace of its own steps"
     ));
 }
 
@@ -584,7 +648,7 @@ fn what_the_panes_own_probe_cost_is_named() {
     let html = page_of(&[with_ledger(of_panes)]);
     let cost = "2,000 samples, 4 evaluations, 3.1 s, 2 GFLOP";
     assert!(html.contains(&format!("The panes have a probe of their own: {cost}.")));
-    assert!(html.contains(&format!("<td class=\"number\">{cost}")));
+    assert!(html.contains(&format!("<td>{cost}")));
     for bad in [f64::NAN, f64::INFINITY, f64::MAX, -1.0] {
         let mut broken = ledger();
         broken.panes.evaluations = 1;
@@ -604,4 +668,37 @@ fn a_warning_that_is_noted_at_many_checks_is_one_line() {
     assert!(html.contains("<li>4 checks, steps 25 to 100: block1: few samples</li>"));
     assert!(html.contains("<li>step 50: block2: a dead neuron</li>"));
     assert!(html.contains("less believable (2)"));
+}
+
+#[test]
+fn warnings_that_differ_by_their_layer_and_by_numbers_alone_are_one_line() {
+    let mut run = usual("run");
+    let few = |layer: &str, samples: u32, directions: u32| {
+        format!("{layer}: {samples} samples for {directions} directions, fewer than ten each")
+    };
+    run.history[1].warnings = vec![few("block1", 980, 100), "1 neuron of block2 is dead".into()];
+    run.history[2].warnings = vec![few("block1", 983, 101), few("block2", 847, 90)];
+    run.history[3].warnings = vec!["1 neuron of block1 is dead".into(), "no word".into()];
+    run.history[4].warnings = vec!["`block1` and block2 share 1 weight".into()];
+    let html = page_of(&[run]);
+    for line in [
+        "2 checks, steps 25 to 50: block1, block2: 847–983 samples for 90–101 directions, fewer than ten each",
+        "2 checks, steps 25 to 75: 1 neuron of block2, block1 is dead",
+        "step 75: no word",
+        "step 100: `block1` and block2 share 1 weight",
+    ] {
+        assert!(html.contains(&format!("<li>{line}</li>")), "{line}");
+    }
+    assert!(html.contains("less believable (4)"));
+}
+
+#[test]
+fn a_problem_of_several_runs_is_said_once() {
+    let mut runs = [usual("a"), usual("b"), usual("c")];
+    for run in &mut runs[..2] {
+        run.problems = vec!["the last line of history.jsonl is damaged".into()];
+    }
+    let html = page_of(&runs);
+    assert!(html.contains("a, b: the last line of history.jsonl is damaged"));
+    assert_eq!(html.matches("is damaged").count(), 1);
 }

@@ -14,6 +14,9 @@ use crate::{
 pub struct Basis {
     /// None where nothing is kept: not every device has tensors without columns.
     pub(crate) directions: Option<Tensor<2>>,
+    /// The directions that the cut left out though they are as strong as the last that it kept; none where there are none, or they
+    /// aren't known.
+    pub(crate) equal_rest: Option<Tensor<2>>,
     pub(crate) profile: Profile,
 }
 
@@ -52,7 +55,8 @@ impl Basis {
             self.profile.singular_values = values.rows(0, count).into_owned();
             self.profile.noise.truncate(count);
             // Of the directions that were kept before.
-            (self.profile.equal, self.profile.leverage) = (0, None);
+            (self.profile.equal, self.profile.leverage) = (None, None);
+            self.equal_rest = None;
         }
         self
     }
@@ -61,6 +65,26 @@ impl Basis {
     pub(crate) fn cross(&self, other: &Basis) -> Result<DMatrix<f64>, Error> {
         let (p, q) = (self.directions.as_ref(), other.directions.as_ref());
         products::cross(p, q, Rounding::OfOrthonormal)
+    }
+
+    /// `Pᵀ Q` of what both would keep with all directions that are as strong as their last ones; none where the cuts fall among
+    /// none, or these aren't known.
+    pub(crate) fn cross_with_equal(&self, other: &Basis) -> Result<Option<DMatrix<f64>>, Error> {
+        let among = |basis: &Basis| basis.profile.equal.is_some();
+        let known = |basis: &Basis| !among(basis) || basis.equal_rest.is_some();
+        if !(among(self) || among(other)) || !(known(self) && known(other)) {
+            return Ok(None);
+        }
+        let whole = |basis: &Basis| {
+            let parts: Vec<Tensor<2>> = [&basis.directions, &basis.equal_rest]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
+            (!parts.is_empty()).then(|| Tensor::cat(parts, 1))
+        };
+        let (p, q) = (whole(self), whole(other));
+        products::cross(p.as_ref(), q.as_ref(), Rounding::OfOrthonormal).map(Some)
     }
 
     /// `[sample, direction]`, variance 1: the samples along the directions that `rotation: [kept,

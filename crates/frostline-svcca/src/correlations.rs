@@ -1,12 +1,12 @@
 use burn::tensor::Tensor;
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Basis, Chance, Cut, Error, Measure, Side, View, Warning, bartlett, decompose,
-    profile::Profile,
+    profile::{EqualDirections, Profile},
     similarity::rounded,
-    whitened::{Whitened, same_samples},
+    whitened::{Whitened, enough_samples, same_samples},
 };
 
 /// How to compare by [`svcca`].
@@ -76,9 +76,7 @@ pub fn cca(x: &Tensor<2>, y: &Tensor<2>) -> Result<Correlations, Error> {
 /// correlate strongly.
 pub fn correlations(x: &Basis, y: &Basis) -> Result<Correlations, Error> {
     Whitened::check(&x.profile, &y.profile)?;
-    let cross = x.cross(y)?;
-    let profiles = [x.profile.clone(), y.profile.clone()];
-    Correlations::of(&Whitened { profiles, cross })
+    Correlations::of(&Whitened::of(x, y, x.cross(y)?)?)
 }
 
 impl Correlations {
@@ -101,13 +99,14 @@ impl Correlations {
         let [x, y] = &whitened.profiles;
         Whitened::check(x, y)?;
         let kept = [x.kept(), y.kept()];
-        let coefficients = coefficients(whitened)?;
+        let coefficients = coefficients(&whitened.cross)?;
         let count = coefficients.len().max(1) as f64;
         let mean_rho2 = coefficients.norm_squared() / count;
         let mean = coefficients.sum() / count;
         let mut chance = Chance::of(whitened.independent(), kept[0], kept[1], mean_rho2);
         chance.deviation *= whitened.tail_factor();
         let mut warnings = warnings(x, y);
+        warnings.extend(cut_among_equal(whitened, mean)?);
         warnings.extend(rounded(Measure::Svcca(x.cut), mean, [x, y]));
         Ok(Correlations {
             mean,
@@ -124,12 +123,46 @@ impl Correlations {
     }
 }
 
-/// Singular values of the cross product; rounding can put a correlation of 1 a little above it.
-fn coefficients(whitened: &Whitened) -> Result<DVector<f64>, Error> {
-    if whitened.cross.is_empty() {
+/// Singular values of a cross product; rounding can put a correlation of 1 a little above it.
+fn coefficients(cross: &DMatrix<f64>) -> Result<DVector<f64>, Error> {
+    if cross.is_empty() {
         return Ok(DVector::zeros(0));
     }
-    Ok(decompose::singular_values(&whitened.cross)?.map(|rho| rho.clamp(0.0, 1.0)))
+    Ok(decompose::singular_values(cross)?.map(|rho| rho.clamp(0.0, 1.0)))
+}
+
+/// That cuts fall among directions of equal strength, for each side of which that is so, with the means that come out where all
+/// of these directions are kept and where none is. Neither depends on a choice among them.
+fn cut_among_equal(whitened: &Whitened, value: f64) -> Result<Vec<Warning>, Error> {
+    let sides = [Side::X, Side::Y].into_iter().zip(&whitened.profiles);
+    let among = sides.filter_map(|(side, profile)| Some((side, profile, profile.equal?)));
+    let among: Vec<_> = among.collect();
+    if among.is_empty() {
+        return Ok(Vec::new());
+    }
+    let samples = whitened.profiles[0].samples;
+    let mean = |cross: &DMatrix<f64>| {
+        let (most, least) = (
+            cross.nrows().max(cross.ncols()),
+            cross.nrows().min(cross.ncols()),
+        );
+        if least == 0 || enough_samples(samples, most).is_err() {
+            return Ok(None);
+        }
+        Ok::<_, Error>(Some(coefficients(cross)?.sum() / least as f64))
+    };
+    let with_all = whitened.cross_with_equal.as_ref().map(mean).transpose()?;
+    let with_none = mean(&whitened.cross_without_equal())?;
+    let warning =
+        |(side, profile, equal): (Side, &Profile, EqualDirections)| Warning::CutAmongEqual {
+            side,
+            equal: equal.end - equal.first,
+            kept: profile.kept(),
+            value,
+            with_all: with_all.flatten(),
+            with_none,
+        };
+    Ok(among.into_iter().map(warning).collect())
 }
 
 /// What to know of two sides whose directions are correlated.

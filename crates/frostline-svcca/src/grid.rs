@@ -127,12 +127,28 @@ impl Measure {
         activations: impl IntoIterator<Item = &'a Tensor<2>>,
         inputs: Option<usize>,
     ) -> Vec<Result<Prepared, Error>> {
-        self.prepare_views(activations.into_iter().map(move |activations| {
+        let without = activations
+            .into_iter()
+            .map(|activations| (activations, None));
+        self.prepare_all_with_errors(without, inputs)
+    }
+
+    /// Prepares many views as [`Measure::prepare_all_of`] does, with what rounding made of each where that is known: see
+    /// [`View::with_errors`].
+    pub fn prepare_all_with_errors<'a>(
+        self,
+        activations: impl IntoIterator<Item = (&'a Tensor<2>, Option<&'a Tensor<2>>)>,
+        inputs: Option<usize>,
+    ) -> Vec<Result<Prepared, Error>> {
+        self.prepare_views(activations.into_iter().map(move |(activations, errors)| {
             // What came in f64 would lose half of its digits.
-            let view = match activations.dtype() {
+            let mut view = match activations.dtype() {
                 DType::F64 => View::new(activations)?,
                 _ => View::single(activations)?,
             };
+            if let Some(errors) = errors {
+                view = view.with_errors(errors)?;
+            }
             let even =
                 |inputs: &usize| *inputs > 0 && activations.dims()[0].is_multiple_of(*inputs);
             match inputs.filter(even) {

@@ -536,17 +536,18 @@ impl PairMoments {
     pub(crate) fn whitened(&self, cut: Cut) -> Result<Whitened, Error> {
         cut.check()?;
         let [x, y] = &self.sides;
-        let whitening = |side: &SideMoments| {
-            let (values, mut vectors) = side.kept(cut)?;
-            for (mut column, value) in vectors.column_iter_mut().zip(&values) {
-                column /= *value;
-            }
-            Ok::<_, Error>(vectors)
+        let profiles = [x.profile(cut)?, y.profile(cut)?];
+        let cross = |directions: [usize; 2]| {
+            let half = decompose::product(&x.whitening(directions[0])?, &self.centred.cross);
+            Ok::<_, Error>(half * y.whitening(directions[1])?)
         };
-        let half = decompose::product(&whitening(x)?, &self.centred.cross);
+        let whole = |side: &Profile| side.equal.map_or(side.kept(), |equal| equal.end);
+        let among_equal = profiles.iter().any(|side| side.equal.is_some());
+        let with_equal = among_equal.then(|| cross(profiles.each_ref().map(whole)));
         Ok(Whitened {
-            cross: half * whitening(y)?,
-            profiles: [x.profile(cut)?, y.profile(cut)?],
+            cross: cross(profiles.each_ref().map(Profile::kept))?,
+            cross_with_equal: with_equal.transpose()?,
+            profiles,
         })
     }
 
@@ -594,6 +595,17 @@ impl SideMoments {
             real.truncate(cut.kept(&values.select_rows(&real), real.len()));
         }
         Ok((values.select_rows(&real), vectors.select_columns(&real)))
+    }
+
+    /// `V S⁻¹: [varying neuron, direction]` of the strongest directions that stand clear of rounding.
+    fn whitening(&self, directions: usize) -> Result<DMatrix<f64>, Error> {
+        let (values, vectors) = self.eigen()?;
+        let real = self.real()?;
+        let mut vectors = vectors.select_columns(&real[..directions]);
+        for (mut column, place) in vectors.column_iter_mut().zip(&real) {
+            column /= values[*place];
+        }
+        Ok(vectors)
     }
 
     fn profile(&self, cut: Cut) -> Result<Profile, Error> {

@@ -254,10 +254,7 @@ impl<'a> Pair<'a> {
         match &self.source {
             Source::Views(x, y) => {
                 let (x, y) = (x.basis(cut)?, y.basis(cut)?);
-                Ok(Whitened {
-                    cross: x.cross(&y)?,
-                    profiles: [x.profile, y.profile],
-                })
+                Whitened::of(&x, &y, x.cross(&y)?)
             }
             Source::Moments(moments) => moments.whitened(cut),
         }
@@ -269,10 +266,7 @@ impl<'a> Pair<'a> {
                 let (of_x, of_y) = (x.basis(cut)?, y.basis(cut)?);
                 Ok(Detailed {
                     loadings: [x.loadings(&of_x)?, y.loadings(&of_y)?],
-                    whitened: Whitened {
-                        cross: of_x.cross(&of_y)?,
-                        profiles: [of_x.profile.clone(), of_y.profile.clone()],
-                    },
+                    whitened: Whitened::of(&of_x, &of_y, of_x.cross(&of_y)?)?,
                     bases: Some([of_x, of_y]),
                 })
             }

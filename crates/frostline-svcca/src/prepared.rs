@@ -143,16 +143,17 @@ impl Prepared {
         cross: DMatrix<f64>,
     ) -> Result<Similarity, Error> {
         self.check(other)?;
-        let profiles = [self.profile().clone(), other.profile().clone()];
         match (&self.columns, &other.columns) {
             (Columns::Centred(x), Columns::Centred(y)) => {
+                let profiles = [self.profile().clone(), other.profile().clone()];
                 Similarity::of_centred(self.measure, &x.against(y, cross), profiles)
             }
-            _ => {
+            (Columns::Whitened { basis: x, .. }, Columns::Whitened { basis: y, .. }) => {
                 let loadings = self.loadings().zip(other.loadings()).map(|(x, y)| [x, y]);
-                let whitened = Whitened { profiles, cross };
+                let whitened = Whitened::of(x, y, cross)?;
                 Similarity::of_whitened(self.measure, &whitened, loadings)
             }
+            _ => unreachable!("both are prepared for one measure, which whitens or doesn't"),
         }
     }
 

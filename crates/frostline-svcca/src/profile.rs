@@ -21,8 +21,8 @@ pub(crate) struct Profile {
     pub(crate) singular_values: DVector<f64>,
     /// How far the cumulative share of the directions stays from the cut's, where it has one.
     pub(crate) margin: Option<f64>,
-    /// How many directions equal the last of the kept ones, where the cut left some of these out; else 0.
-    pub(crate) equal: usize,
+    /// The directions that equal the last of the kept ones, where the cut left some of these out.
+    pub(crate) equal: Option<EqualDirections>,
     /// What rounding is likely to have added to each kept direction, as a share of its singular value; empty where that isn't
     /// known.
     pub(crate) noise: Vec<f64>,
@@ -34,6 +34,15 @@ pub(crate) struct Profile {
     pub(crate) rows_of_input: usize,
     /// As how many independent samples these are good at most, whatever is known of them otherwise.
     pub(crate) at_most: usize,
+}
+
+/// Directions of equal strength among which a cut falls, by their places when all stand in descending order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EqualDirections {
+    /// The place of the first, which is kept.
+    pub(crate) first: usize,
+    /// The place behind the last, which isn't kept.
+    pub(crate) end: usize,
 }
 
 /// The effective rank, and what is known of directions beyond it.
@@ -77,7 +86,7 @@ impl Profile {
             rank: Rank::AtLeast((neurons - constant).min(samples.saturating_sub(1))),
             singular_values: DVector::zeros(0),
             margin: None,
-            equal: 0,
+            equal: None,
             noise: Vec::new(),
             leverage: None,
             floats: None,
@@ -147,7 +156,6 @@ impl Profile {
         let widened = self
             .floats
             .filter(|floats| floats.widened && faint.is_some());
-        let equal = self.equal;
         [
             (count > 0).then_some(Warning::DeadNeurons { side, count }),
             (varying == 0 || rank == 0).then_some(Warning::NoVariance { side }),
@@ -157,11 +165,6 @@ impl Profile {
                 floats: floats.name().to_string(),
             }),
             close.map(|margin| Warning::CutIsClose { side, margin }),
-            (equal > 0).then_some(Warning::CutAmongEqual {
-                side,
-                equal,
-                kept: self.kept(),
-            }),
         ]
         .into_iter()
         .flatten()

@@ -1,5 +1,7 @@
 //! The leading directions of wide and long activations, without decomposing all of them.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 
@@ -7,6 +9,7 @@ use crate::{
     Error, decompose,
     precision::Precision,
     products,
+    profile::EqualDirections,
     split_mix::SplitMix,
     view::{equal_at, orthonormal},
 };
@@ -17,8 +20,10 @@ pub(crate) struct Leading {
     pub(crate) directions: Tensor<2>,
     pub(crate) singular_values: DVector<f64>,
     pub(crate) margin: f64,
-    /// How many directions equal the last of them, where one of these isn't kept.
-    pub(crate) equal: usize,
+    /// The directions that equal the last of them, as far as was looked, where one of these isn't kept.
+    pub(crate) equal: Option<EqualDirections>,
+    /// Those of them that aren't kept, `[sample, direction]`; none where there may be more than were looked at.
+    pub(crate) equal_rest: Option<Tensor<2>>,
     /// How many directions were looked at.
     pub(crate) seen: usize,
 }
@@ -86,12 +91,19 @@ fn search(centred: &Tensor<2>, share: f64) -> Result<Option<Leading>, Error> {
             .collect();
         if let Some(last) = shares[..trusted].iter().position(|sum| *sum >= share) {
             let kept = last + 1;
-            let vectors = vectors.columns(0, kept).into_owned();
+            let along = |places: Range<usize>| {
+                let some = vectors.columns(places.start, places.len()).into_owned();
+                let some = products::upload(&some, centred.dtype(), &device);
+                range.clone().matmul(some)
+            };
             let margins = shares.iter().map(|sum| (sum - share).abs());
             let values = squares.rows(0, trusted).map(f64::sqrt);
+            let equal = equal_at(&values, kept, 0.0);
+            let whole = equal.filter(|equal| equal.end < trusted);
             return Ok(Some(Leading {
-                equal: equal_at(&values, kept, 0.0),
-                directions: range.matmul(products::upload(&vectors, centred.dtype(), &device)),
+                equal,
+                equal_rest: whole.map(|equal| along(kept..equal.end)),
+                directions: along(0..kept),
                 singular_values: squares.rows(0, kept).map(f64::sqrt),
                 margin: margins.fold(f64::INFINITY, f64::min),
                 seen: width,

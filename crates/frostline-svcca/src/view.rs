@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{DType, Tensor};
@@ -9,7 +10,7 @@ use crate::{
     decompose,
     precision::{Floats, Precision},
     products::{self, Rounding, read, upload},
-    profile::{Profile, Rank},
+    profile::{EqualDirections, Profile, Rank},
     range_finder,
     repeats::Repeats,
     rounding_noise::RoundingNoise,
@@ -257,6 +258,7 @@ impl View {
                 rank: Rank::AtLeast(found.seen),
                 margin: Some(found.margin),
                 equal: found.equal,
+                equal_rest: found.equal_rest,
                 noise: Vec::new(),
                 singular_values: found.singular_values,
             };
@@ -275,14 +277,19 @@ impl View {
         if kept > eigen.clear || kept > 0 && values[kept - 1] < floor {
             return self.exact_basis(centred, cut);
         }
-        let directions = self.whitened(centred, eigen, kept)?;
+        let directions = self.whitened(centred, eigen, 0..kept)?;
+        let equal = equal_at(values, kept, self.telling(&eigen.noise));
+        let whole =
+            equal.filter(|equal| equal.end <= eigen.clear && values[equal.end - 1] >= floor);
+        let equal_rest = whole.map(|equal| self.whitened(centred, eigen, kept..equal.end));
         let found = Kept {
             rank: match eigen.clear {
                 clear if clear == self.most() => Rank::Exactly(clear),
                 clear => Rank::AtLeast(clear),
             },
             margin: cut.margin(values),
-            equal: equal_at(values, kept, self.telling(&eigen.noise)),
+            equal,
+            equal_rest: equal_rest.transpose()?,
             noise: eigen.noise[..kept].to_vec(),
             singular_values: values.rows(0, kept).into_owned(),
         };
@@ -566,37 +573,42 @@ impl View {
         } else {
             cut.kept(real_values, rank)
         };
-        let directions = (kept > 0).then(|| {
-            let left = left.columns(0, kept).into_owned();
-            upload(&left, centred.dtype(), &centred.device())
-        });
+        let along = |places: Range<usize>| {
+            let some = left.columns(places.start, places.len()).into_owned();
+            upload(&some, centred.dtype(), &centred.device())
+        };
+        let directions = (kept > 0).then(|| along(0..kept));
+        let equal = equal_at(real_values, kept, self.telling(noise));
         let found = Kept {
             rank: Rank::Exactly(rank),
             margin: cut.margin(real_values),
-            equal: equal_at(real_values, kept, self.telling(noise)),
+            equal,
+            equal_rest: equal.map(|equal| along(kept..equal.end)),
             noise: noise[..kept].to_vec(),
             singular_values: real_values.rows(0, kept).into_owned(),
         };
         self.to_basis(cut, directions, found)
     }
 
-    /// The leading `kept` directions, from the eigenvectors.
+    /// The directions at these places, from the eigenvectors.
     fn whitened(
         &self,
         centred: &Tensor<2>,
         eigen: &Eigen,
-        kept: usize,
+        places: Range<usize>,
     ) -> Result<Tensor<2>, Error> {
         let (dtype, device) = (centred.dtype(), centred.device());
-        let mut vectors = eigen.vectors.columns(0, kept).into_owned();
+        let Range { start, end } = places;
+        let mut vectors = eigen.vectors.columns(start, end - start).into_owned();
         if self.is_wide() {
             return Ok(upload(&vectors, dtype, &device));
         }
-        for (mut column, value) in vectors.column_iter_mut().zip(&eigen.singular_values) {
+        let values = eigen.singular_values.iter().skip(start);
+        for (mut column, value) in vectors.column_iter_mut().zip(values) {
             column /= *value;
         }
         let basis = centred.clone().matmul(upload(&vectors, dtype, &device));
-        let share = (eigen.singular_values[kept - 1] / eigen.singular_values[0]).powi(2);
+        let share = (eigen.singular_values[end - 1] / eigen.singular_values[0]).powi(2);
         if share >= self.precision.second_whitening_floor() {
             return Ok(basis);
         }
@@ -643,6 +655,7 @@ impl View {
                 at_most: self.samples,
                 leverage: leverage.transpose()?,
             },
+            equal_rest: kept.equal_rest,
             directions,
         })
     }
@@ -654,7 +667,9 @@ struct Kept {
     rank: Rank,
     margin: Option<f64>,
     /// As in [`Profile`].
-    equal: usize,
+    equal: Option<EqualDirections>,
+    /// As in [`Basis`].
+    equal_rest: Option<Tensor<2>>,
     /// What rounding is likely to have added along each; empty where that isn't known.
     noise: Vec<f64>,
 }
@@ -665,29 +680,33 @@ impl Kept {
             singular_values: DVector::zeros(0),
             rank: Rank::Exactly(0),
             margin: None,
-            equal: 0,
+            equal: None,
+            equal_rest: None,
             noise: Vec::new(),
         }
     }
 }
 
-/// How many of these descending singular values equal the last of the kept ones, where one that isn't kept is among them: the
-/// cut then chooses among directions that can be turned into each other. 0 where it doesn't.
-pub(crate) fn equal_at(values: &DVector<f64>, kept: usize, apart: f64) -> usize {
+/// Which of these descending singular values equal the last of the kept ones, where one that isn't kept is among them: the
+/// cut then chooses among directions that can be turned into each other. None where it doesn't.
+pub(crate) fn equal_at(values: &DVector<f64>, kept: usize, apart: f64) -> Option<EqualDirections> {
     if kept == 0 || kept >= values.len() {
-        return 0;
+        return None;
     }
     // Singular values from products have half of the digits of f64.
     let last = values[kept - 1];
     let apart = apart.max(1e-6 * last);
     if last - values[kept] > apart {
-        return 0;
+        return None;
     }
     let before = (1..kept)
         .rev()
         .take_while(|i| values[i - 1] - values[*i] <= apart);
     let after = (kept + 1..values.len()).take_while(|i| values[i - 1] - values[*i] <= apart);
-    2 + before.count() + after.count()
+    Some(EqualDirections {
+        first: kept - 1 - before.count(),
+        end: kept + 1 + after.count(),
+    })
 }
 
 /// `B (Bᵀ B)^-½`: the orthonormal columns nearest to those of `basis`, which are nearly so.

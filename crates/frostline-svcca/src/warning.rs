@@ -113,6 +113,13 @@ pub enum Warning {
         equal: usize,
         /// How many directions are kept.
         kept: usize,
+        /// The value, with the directions that the cut happened to keep of these.
+        value: f64,
+        /// The value with all of these directions, of both views where both cuts fall among equal ones; none where they are too
+        /// many for the samples, or not all are known.
+        with_all: Option<f64>,
+        /// The value with none of these directions; none where nothing is left.
+        with_none: Option<f64>,
     },
     /// Frequencies at which a layer's maps don't vary: nothing to correlate there, and the value is 0.
     FlatFrequencies {
@@ -210,9 +217,17 @@ impl Warning {
             Warning::Widened { floats, .. } => format!(
                 "the values of {layer} are {floats} in longer floats: its directions are judged by the precision of {floats}"
             ),
-            Warning::CutAmongEqual { equal, kept, .. } => format!(
+            Warning::CutAmongEqual {
+                equal,
+                kept,
+                value,
+                with_all,
+                with_none,
+                ..
+            } => format!(
                 "the value isn't unique: the cut keeps {kept} of {layer}, and falls among {equal} that are equally strong, of \
-                 which others may be kept as well; keep more or fewer, or compare by cca",
+                 which others may be kept as well; {}. Keep more or fewer, or compare by cca",
+                by_choice(*value, *with_all, *with_none),
                 kept = Directions(*kept)
             ),
             Warning::FlatFrequencies { count, of, .. } => {
@@ -220,6 +235,21 @@ impl Warning {
             }
             Warning::Undefined { measure, reason } => format!("no value of {measure}: {reason}"),
         }
+    }
+}
+
+/// The value, what comes out with all and with none of the directions among which a cut falls, and the range of these.
+fn by_choice(value: f64, with_all: Option<f64>, with_none: Option<f64>) -> String {
+    let mut parts = vec![format!("as cut it is {value:.3}")];
+    parts.extend(with_all.map(|all| format!("with all of them {all:.3}")));
+    parts.extend(with_none.map(|none| format!("with none of them {none:.3}")));
+    let others = with_all.into_iter().chain(with_none);
+    let [low, high] = others.fold([value; 2], |[low, high], other| {
+        [low.min(other), high.max(other)]
+    });
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => format!("{}, a range from {low:.3} to {high:.3}", parts.join(", ")),
     }
 }
 

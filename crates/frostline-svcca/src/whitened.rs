@@ -1,6 +1,6 @@
 use nalgebra::DMatrix;
 
-use crate::{Error, chance::tail_factor, profile::Profile};
+use crate::{Basis, Error, chance::tail_factor, profile::Profile};
 
 /// Orthonormal bases of two views against each other.
 #[derive(Clone, Debug)]
@@ -8,9 +8,28 @@ pub(crate) struct Whitened {
     pub(crate) profiles: [Profile; 2],
     /// `Qxᵀ Qy: [kept of x, kept of y]`.
     pub(crate) cross: DMatrix<f64>,
+    /// The same with all directions that are as strong as the last kept ones; none where no cut falls among equal directions, or
+    /// these aren't known.
+    pub(crate) cross_with_equal: Option<DMatrix<f64>>,
 }
 
 impl Whitened {
+    /// Two bases whose product is `cross`.
+    pub(crate) fn of(x: &Basis, y: &Basis, cross: DMatrix<f64>) -> Result<Whitened, Error> {
+        Ok(Whitened {
+            cross_with_equal: x.cross_with_equal(y)?,
+            profiles: [x.profile.clone(), y.profile.clone()],
+            cross,
+        })
+    }
+
+    /// What both would keep without the directions among which their cuts fall.
+    pub(crate) fn cross_without_equal(&self) -> DMatrix<f64> {
+        let sure = |side: &Profile| side.equal.map_or(side.kept(), |equal| equal.first);
+        let [x, y] = self.profiles.each_ref().map(sure);
+        self.cross.view((0, 0), (x, y)).into_owned()
+    }
+
     /// Errors where two sides can't be correlated: `SampleMismatch`, `CutMismatch`, and `TooFewSamples`
     /// below two samples a kept direction.
     pub(crate) fn check(x: &Profile, y: &Profile) -> Result<(), Error> {

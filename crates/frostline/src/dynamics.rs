@@ -174,13 +174,14 @@ struct Layers {
 
 impl Layers {
     fn of(activations: &Activations, measure: Measure) -> Self {
-        let named = activations.names().filter_map(|name| {
-            let view = activations.view(name).ok()?;
-            Some((name.to_string(), view))
+        let named = activations.iter().filter_map(|layer| {
+            let view = activations.view(layer.name()).ok()?;
+            Some((layer.name().to_string(), (view, layer.errors())))
         });
         let (names, views): (Vec<_>, Vec<_>) = named.unzip();
+        let views = views.iter().map(|(view, errors)| (view, *errors));
         Layers {
-            prepared: measure.prepare_all_of(&views, activations.inputs()),
+            prepared: measure.prepare_all_with_errors(views, activations.inputs()),
             names,
         }
     }

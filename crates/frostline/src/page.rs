@@ -1,6 +1,6 @@
 use burn::tensor::Device;
 use frostline_activations::Run;
-use frostline_report::{Page, RunPictures};
+use frostline_report::{Page, RunPictures, page_title};
 use frostline_svcca::Measure;
 
 use crate::{Dynamics, Error, Progress};
@@ -29,7 +29,9 @@ pub fn compared<'a>(
     device: &Device,
     mut progress: impl FnMut(Progress),
 ) -> Result<Page<'a>, Error> {
-    let first = runs.first().ok_or(Error::NoRuns)?;
+    if runs.is_empty() {
+        return Err(Error::NoRuns);
+    }
     let files = |run: &Run| run.checkpoints().len() + run.pane_steps().len();
     let total = runs.iter().map(files).sum();
     let mut before = 0;
@@ -52,11 +54,7 @@ pub fn compared<'a>(
         });
     }
     Ok(Page {
-        title: first
-            .info
-            .title
-            .clone()
-            .unwrap_or_else(|| first.info.name.clone()),
+        title: page_title(&runs.iter().collect::<Vec<_>>()),
         notices,
         runs: pictures,
     })

@@ -1,6 +1,8 @@
 //! What kind of file it is, by how it begins.
 
-use super::{ArrayFileProblem, beginning, npy, pt, zip_directory};
+use std::path::Path;
+
+use super::{ArrayFileProblem, beginning, npy, path, pt, zip_directory};
 
 /// How much of a file is looked at.
 pub(super) const LOOKED_AT: u64 = 512;
@@ -57,6 +59,22 @@ impl Format {
                 advice: SAVE,
             }),
         }
+    }
+}
+
+impl Format {
+    /// What the file is, where its ending says that it is something else that is read.
+    pub(super) fn belied_by(&self, path: &Path) -> Option<&'static str> {
+        let (is, endings): (_, &[&str]) = match self {
+            Self::Npy => ("a .npy array", &["npy"]),
+            Self::Zip => (
+                "a zip archive, as .npz and .pt files are",
+                &["npz", "pt", "pth"],
+            ),
+            Self::Safetensors => ("a safetensors file", &["safetensors"]),
+            Self::OldPt => ("what torch.save wrote before PyTorch 1.6", &["pt", "pth"]),
+        };
+        (path::has_ending(path) && !path::ends_with(path, endings)).then_some(is)
     }
 }
 

@@ -69,15 +69,19 @@ fn cut(given: &OsStr, at: usize) -> Option<(PathBuf, String)> {
 
 /// Whether it ends as the files that are read do.
 pub(super) fn has_ending(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default();
-    ENDINGS
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known))
+    ends_with(path, &ENDINGS)
 }
 
 pub(super) fn is_called_safetensors(path: &Path) -> bool {
+    ends_with(path, &["safetensors"])
+}
+
+/// Whether it has one of these endings.
+pub(super) fn ends_with(path: &Path, endings: &[&str]) -> bool {
     let ending = path.extension().unwrap_or_default();
-    ending.eq_ignore_ascii_case("safetensors")
+    endings
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// The path with nothing that a terminal would obey.

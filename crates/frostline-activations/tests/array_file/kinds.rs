@@ -203,6 +203,50 @@ fn the_kind_goes_by_the_bytes_and_not_by_the_ending() {
     }
 }
 
+#[test]
+fn an_error_of_a_file_that_is_called_otherwise_names_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let array = npy("<f4", "False", "(2, 1)", &[0; 8]);
+    let archive = zip(&[stored("a.npy", &array)]);
+    let tensors = safetensors(
+        r#"{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#,
+        &[0; 8],
+    );
+    for (name, bytes, is) in [
+        (
+            "a.safetensors",
+            &archive,
+            "a zip archive, as .npz and .pt files are",
+        ),
+        (
+            "a.npy",
+            &archive,
+            "a zip archive, as .npz and .pt files are",
+        ),
+        ("a.npz", &tensors, "a safetensors file"),
+        ("A.PTH", &tensors, "a safetensors file"),
+        ("a.pt", &array, "a .npy array"),
+    ] {
+        let path = folder.path().join(name);
+        let says = format!("{name} (by its first bytes {is}): ");
+        // The file was cut off, and what to do about that follows.
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        let text = ArrayFile::open(&path).unwrap_err().to_string();
+        assert!(text.contains(&says) && text.contains("save"), "{text}");
+        std::fs::write(&path, bytes).unwrap();
+        let named = format!("{}:none", path.display());
+        let text = ArrayFile::open(&named).unwrap_err().to_string();
+        assert!(text.contains(&says), "{text}");
+    }
+    // What is called what it is, or nothing in particular, needs no word.
+    for (name, bytes) in [("b.npz", &archive), ("b.pt", &archive), ("b.dat", &tensors)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        let text = ArrayFile::open(&path).unwrap_err().to_string();
+        assert!(!text.contains("first bytes"), "{text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_sockets_and_devices_are_refused_before_they_are_opened() {

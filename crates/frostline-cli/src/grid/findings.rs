@@ -32,15 +32,21 @@ impl<'a> Findings<'a> {
         let warnings = cell.similarity.iter().flat_map(|found| &found.warnings);
         for warning in warnings {
             let [row, column] = at;
-            let text = || warning.named(&self.rows.names[row], &self.columns.names[column]);
+            let names = [&self.rows.names[row], &self.columns.names[column]];
+            let text = || warning.named(names[0], names[1]);
             // Pairs with other numbers of samples and directions are alike, layers with other names are not.
-            match warning.side() {
-                Some(_) => {
+            match (warning, warning.side()) {
+                (Warning::CutAmongEqual { .. }, Some(side)) => {
+                    let layer = names[side as usize].clone();
+                    let key = Key::KindOf(discriminant(warning), layer);
+                    self.warnings.add(key, at, || (text(), true));
+                }
+                (_, Some(_)) => {
                     let text = text();
                     self.warnings
                         .add(Key::Text(text.clone()), at, || (text, false));
                 }
-                None => {
+                (_, None) => {
                     let key = Key::Kind(discriminant(warning));
                     self.warnings.add(key, at, || (text(), true));
                 }
@@ -50,8 +56,39 @@ impl<'a> Findings<'a> {
 
     /// Why values are missing.
     pub(super) fn errors(&self) -> Vec<String> {
-        let groups = self.errors.groups.iter();
-        groups.map(|group| self.error(group)).collect()
+        let mut errors: Vec<String> = Vec::new();
+        // Of both sides one line: a layer that doesn't vary is without a value in every pair.
+        let mut still: Option<Still<'_>> = None;
+        for group in &self.errors.groups {
+            match self.no_variance(group) {
+                Some((error, side)) => {
+                    let still = still.get_or_insert_with(|| Still {
+                        error,
+                        at: errors.len(),
+                        layers: [Vec::new(), Vec::new()],
+                    });
+                    still.layers[side as usize] = self.names(side, group);
+                }
+                None => errors.push(self.error(group)),
+            }
+        }
+        if let Some(still) = still {
+            errors.insert(still.at, still.text());
+        }
+        errors
+    }
+
+    /// The error and the side, where pairs have no value for want of variance.
+    fn no_variance(&self, group: &Group<String, ()>) -> Option<(Error, Side)> {
+        let [row, column] = group.at;
+        let (x, y) = (&self.rows.prepared[row], &self.columns.prepared[column]);
+        match x.as_ref().ok()?.similarity(y.as_ref().ok()?) {
+            Err(error) if error.to_string() == group.key => match error {
+                Error::NoVariance { side, .. } => Some((error, side)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// What makes values less believable.
@@ -74,16 +111,10 @@ impl<'a> Findings<'a> {
             [_, Err(_)] => format!("{}: {message}", self.layers(Side::Y, group)),
             // The grid keeps the text alone, in which the sides have no names.
             [Ok(x), Ok(y)] => match x.similarity(y) {
-                Err(error) if error.to_string() == *message => match error {
-                    Error::NoVariance { side, .. } => {
-                        let layers = self.layers(side, group);
-                        error.named(&layers, &layers)
-                    }
-                    _ => {
-                        let text = error.named(self.row(group.at), self.column(group.at));
-                        format!("{}: {text}", self.pairs(group))
-                    }
-                },
+                Err(error) if error.to_string() == *message => {
+                    let text = error.named(self.row(group.at), self.column(group.at));
+                    format!("{}: {text}", self.pairs(group))
+                }
                 _ => format!("{}: {message}", self.pairs(group)),
             },
         }
@@ -99,12 +130,15 @@ impl<'a> Findings<'a> {
 
     /// The layers of one side, each once.
     fn layers<K, F>(&self, side: Side, group: &Group<K, F>) -> String {
+        some_of(&self.names(side, group))
+    }
+
+    fn names<K, F>(&self, side: Side, group: &Group<K, F>) -> Vec<&'a str> {
         let (names, layers) = match side {
             Side::X => (&self.rows.names, &group.rows),
             Side::Y => (&self.columns.names, &group.columns),
         };
-        let names: Vec<&str> = layers.iter().map(|&layer| names[layer].as_str()).collect();
-        some_of(&names)
+        layers.iter().map(|&layer| names[layer].as_str()).collect()
     }
 
     fn pairs<K, F>(&self, group: &Group<K, F>) -> String {
@@ -114,6 +148,29 @@ impl<'a> Findings<'a> {
             2 => format!("{first} and 1 more pair"),
             count => format!("{first} and {} more pairs", count - 1),
         }
+    }
+}
+
+/// Layers that don't vary.
+struct Still<'a> {
+    error: Error,
+    /// Behind so many other errors.
+    at: usize,
+    /// The names of rows and of columns.
+    layers: [Vec<&'a str>; 2],
+}
+
+impl Still<'_> {
+    fn text(&self) -> String {
+        let [rows, columns] = self.layers.each_ref().map(|names| some_of(names));
+        let layers = match (rows.is_empty(), columns.is_empty()) {
+            (false, false) if rows != columns => {
+                format!("{rows} in the rows, {columns} in the columns")
+            }
+            (true, _) => columns,
+            _ => rows,
+        };
+        self.error.named(&layers, &layers)
     }
 }
 
@@ -133,6 +190,8 @@ pub(super) fn some_of(names: &[&str]) -> String {
 enum Key {
     Text(String),
     Kind(Discriminant<Warning>),
+    /// A kind of warning about this layer, with numbers that differ from pair to pair.
+    KindOf(Discriminant<Warning>, String),
 }
 
 /// Pairs by what they have in common, in the order in which that came up.

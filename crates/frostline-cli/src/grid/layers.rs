@@ -150,16 +150,19 @@ fn of_checkpoint(
     chosen: &[Choice],
     options: &Options,
 ) -> Result<Layers, Failure> {
-    let names = activations.names().zip(chosen);
-    let names: Vec<String> = names
-        .filter(|(_, choice)| **choice != Choice::No)
-        .map(|(name, _)| name.to_string())
-        .collect();
-    let views = names.iter().map(|name| activations.view(name));
-    let views = views.collect::<Result<Vec<_>, _>>()?;
+    let layers = activations.iter().zip(chosen);
+    let layers = layers.filter(|(_, choice)| **choice != Choice::No);
+    let layers = layers.map(|(layer, _)| {
+        let view = activations.view(layer.name())?;
+        Ok((layer.name().to_string(), (view, layer.errors())))
+    });
+    let layers = layers.collect::<Result<Vec<_>, Failure>>()?;
+    let (names, views): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+    let views = views.iter().map(|(view, errors)| (view, *errors));
+    let (measure, inputs) = (options.measure, activations.inputs());
     Ok(Layers {
         names,
-        prepared: options.measure.prepare_all_of(&views, activations.inputs()),
+        prepared: measure.prepare_all_with_errors(views, inputs),
         left_out: Vec::new(),
         places: Vec::new(),
     })

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WIDE: u32 = 1280;
-const NARROW: u32 = 400;
+const NARROW: u32 = 390;
 
 /// The page of two runs, and a browser for it.
 struct Opened {
@@ -158,14 +158,57 @@ fn every_picture_is_drawn_within_the_page_on_wide_and_on_narrow_screens() {
             });
         }
         assert_eq!(
-            all, 44,
-            "on each of 4 axes 5 pictures and 3 layers of all runs; 6 of each run"
+            all, 52,
+            "on each of 4 axes 5 pictures and 3 layers of all runs; 5, four panes and their scale of each run"
         );
         let never: Vec<usize> = (0..all).filter(|index| !shown.contains(index)).collect();
         assert!(
             never.is_empty(),
             "{never:?} of {all} pictures are never shown"
         );
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Panes {
+    rows: Vec<usize>,
+    smallest: f64,
+}
+
+#[test]
+fn panes_wrap_where_the_page_is_narrow_and_stay_legible() {
+    let Some(mut opened) = Opened::page() else {
+        return;
+    };
+    // Four panes and their scale.
+    for (width, rows) in [(WIDE, &[5][..]), (NARROW, &[1, 1, 1, 1, 1])] {
+        opened.show(width, "light");
+        let panes: Vec<Panes> = opened.ask("panes()");
+        assert_eq!(panes.len(), 2, "of each run");
+        for panes in panes {
+            assert_eq!(panes.rows, rows, "{width} pixels");
+            assert!(panes.smallest >= 9.0, "{width} pixels: {panes:?}");
+        }
+    }
+}
+
+#[test]
+fn in_print_everything_is_unfolded_and_coloured() {
+    let Some(mut opened) = Opened::page() else {
+        return;
+    };
+    let media = json!({"media": "print", "features": []});
+    opened.chromium.call("Emulation.setEmulatedMedia", media);
+    // As wide as A4 across within its margins.
+    opened
+        .chromium
+        .open(&opened.folder.path().join("page.html"), 1032, 800);
+    opened.chromium.evaluate(include_str!("page.js"));
+    assert_eq!(opened.ask::<Vec<String>>("unprinted()"), [""; 0]);
+    let overflow: f64 = opened.ask("overflow()");
+    assert_eq!(overflow, 0.0, "what is wider than the paper is cut off");
+    for panes in opened.ask::<Vec<Panes>>("panes()") {
+        assert_eq!(panes.rows, [5]);
     }
 }
 

@@ -14,7 +14,7 @@ var look = {
   pictures: () => {
     const page = document.documentElement.clientWidth;
     return [...document.querySelectorAll("svg")].map((svg) => {
-      const box = svg.getBoundingClientRect();
+      const box = scroller(svg).getBoundingClientRect();
       const shapes = [...svg.querySelectorAll("path, polyline, polygon, line, circle, rect")];
       return {
         label: svg.getAttribute("aria-label"),
@@ -23,6 +23,27 @@ var look = {
         marks: shapes.filter((shape) => visible(shape) && size(shape) > 0).length,
       };
     });
+  },
+
+  // The pictures of each group of panes, by the rows in which they stand: how many there are in each row, and the smallest
+  // size of a font in pixels.
+  panes: () =>
+    [...document.querySelectorAll(".panes")].map((panes) => {
+      const pictures = [...panes.querySelectorAll("svg")];
+      const tops = pictures.map((svg) => Math.round(svg.getBoundingClientRect().top));
+      const rows = [...new Set(tops)].map((top) => tops.filter((other) => other === top).length);
+      const sizes = [...panes.querySelectorAll("text")].map((text) => {
+        const svg = text.closest("svg");
+        return (parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width) / svg.viewBox.baseVal.width;
+      });
+      return { rows, smallest: Math.min(...sizes) };
+    }),
+
+  // What is folded away and not shown, and the figures whose colours the browser may leave out of print.
+  unprinted: () => {
+    const hidden = [...document.querySelectorAll("details > *")].filter((part) => part.getBoundingClientRect().height === 0);
+    const pale = [...document.querySelectorAll("svg")].filter((svg) => getComputedStyle(svg).printColorAdjust !== "exact");
+    return [...hidden, ...pale].map((element) => element.outerHTML.slice(0, 80));
   },
 
   // The cells of heatmaps that are shown: the texts that they are to say when pointed at, and where they are.
@@ -54,6 +75,13 @@ var look = {
     }
     return texts;
   },
+};
+
+// The figure around a picture that scrolls by itself where the page is narrow; else the picture.
+var scroller = (svg) => {
+  const figure = svg.closest("figure");
+  const scrolls = figure !== null && getComputedStyle(figure).overflowX === "auto";
+  return scrolls ? figure : svg;
 };
 
 var visible = (shape) => {

@@ -349,10 +349,16 @@ impl<M: Module> FreezeTraining<M> {
         // Places of one input are not independent samples.
         let inputs = activations.inputs();
         let inputs = inputs.filter(|inputs| values.dims()[0].is_multiple_of((*inputs).max(1)));
-        let view = View::new(&values).and_then(|view| match inputs {
-            Some(inputs) => view.of_inputs(inputs),
-            None => Ok(view),
-        });
+        let errors = activations.layer(name)?.errors();
+        let view = View::new(&values)
+            .and_then(|view| match inputs {
+                Some(inputs) => view.of_inputs(inputs),
+                None => Ok(view),
+            })
+            .and_then(|view| match errors {
+                Some(errors) => view.with_errors(errors),
+                None => Ok(view),
+            });
         match view.and_then(|view| Snapshot::of(&view, self.measure)) {
             Err(error @ frostline_svcca::Error::NotFinite { .. }) => {
                 Err(self.diverged(step, format!("layer `{name}`: {error}")))

@@ -25,7 +25,7 @@ impl<M: Module> FreezeTraining<M> {
     /// [`Ledger::panes`](frostline_activations::Ledger::panes).
     pub fn panes_probe(mut self, probe: Probe<M>) -> Self {
         self.panes = Some(Panes {
-            probe,
+            probe: probe.drawing_errors(frostline_svcca::rounding_errors::<2>),
             schedule: CheckpointSchedule::Fractions(MOMENTS.to_vec()),
         });
         self

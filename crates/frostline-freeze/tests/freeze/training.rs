@@ -1,13 +1,13 @@
 //! `FreezeTraining` around a loop: checks on schedule, freezes, remembers, and says what is wrong.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use frostline_activations::{Run, Status, Tap};
+use burn::tensor::{DType, Device, Int, Tensor};
+use frostline_activations::{Axes, Layout, Run, Status, Tap};
 use frostline_freeze::{
     CheckpointSchedule, Error, FreezePolicy, FreezeTraining, History, Layers, Length, Linear,
     Never, Probe, Step, Tested,
 };
-use frostline_svcca::Measure;
+use frostline_svcca::{Measure, View};
 
 use crate::nets::{Net, STEPS, freezing, run, samples};
 
@@ -323,6 +323,55 @@ fn a_warning_of_a_check_names_its_layer() {
             .iter()
             .any(|warning| warning.starts_with(of_the_check_before))
     );
+}
+
+/// Taps the blocks, the first as maps of bf16 whose six channels add up to nothing at each of 16 places.
+fn with_maps_of_bf16(net: &Net, x: Tensor<2>) -> Tensor<2> {
+    let samples = x.dims()[0];
+    let places = Tensor::<1, Int>::arange(0..16, &x.device()).float();
+    let places = places.div_scalar(15.0).add_scalar(0.5).reshape([1, 1, 16]);
+    let maps = x.clone().reshape([samples, 6, 1]) * places;
+    let maps = maps.clone() - maps.mean_dim(1);
+    maps.cast(DType::BF16).tap_as("block1", Axes::ChannelsFirst);
+    let x = net.block1.forward(x);
+    let x = net.block2.forward(x).tap("block2");
+    let x = net.block3.forward(x).tap("block3");
+    net.head.forward(x).tap("head")
+}
+
+#[test]
+fn a_check_knows_the_rounding_that_means_over_places_keep() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut net = Net::new(1);
+    let asked = samples(200, 99, &Device::flex());
+    let probe = Probe::new(vec![asked], with_maps_of_bf16).layout(Layout::ChannelMeans);
+    let layers = Layers::of(&net).unwrap();
+    let mut freezing = FreezeTraining::new(layers, probe, Never, Length::steps(10))
+        .measured_by(Measure::CCA)
+        .trusting_taps()
+        .checking(CheckpointSchedule::EverySteps(5))
+        .in_folder(temp.path().join("run"))
+        .unwrap();
+    freezing.start(&net).unwrap();
+    freezing.after_step(&mut net, 5).unwrap();
+    // Rounded to bf16, the channels no longer add up to nothing, and their means in f32 don't show why.
+    let warnings = &freezing.history().latest().unwrap().warnings;
+    let law = "the 6 neurons of block1 span 5 directions only; what is fainter is rounding";
+    assert!(
+        warnings.iter().any(|warning| warning == law),
+        "{warnings:?}"
+    );
+    let kept = Run::open(temp.path().join("run")).unwrap();
+    let kept = kept.activations(5, &Device::flex()).unwrap();
+    let means = kept.view("block1").unwrap();
+    assert_eq!(View::new(&means).unwrap().rank().unwrap(), 6);
+    let errors = kept
+        .layer("block1")
+        .unwrap()
+        .errors()
+        .expect("they are kept too");
+    let view = View::new(&means).unwrap().with_errors(errors).unwrap();
+    assert_eq!(view.rank().unwrap(), 5);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use frostline_svcca::{
-    Bias, Cut, Error, Grid, Measure, Moments, Pair, Similarity, Svcca, View, Wanted, Warning,
+    Bias, Cut, Error, Grid, Measure, Moments, Pair, Side, Similarity, Svcca, View, Wanted, Warning,
     Weights, cca, dft_cca, rounding_errors, svcca,
 };
 use nalgebra::DMatrix;
@@ -346,6 +346,115 @@ fn a_cut_among_directions_of_equal_strength_is_said_to_be_one_of_many() {
     )
     .unwrap();
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+}
+
+/// The warning that a cut falls among equal directions, of x; the same of every route by which SVCCA is computed.
+fn among_equal(x: &Tensor<2>, y: &Tensor<2>, cut: Cut) -> Warning {
+    let of_x = |warnings: Vec<Warning>| {
+        let mut among = warnings
+            .into_iter()
+            .filter(|warning| matches!(warning, Warning::CutAmongEqual { side: Side::X, .. }));
+        among.next().expect("the cut falls among equal directions")
+    };
+    let found = of_x(svcca(x, y, &Svcca { cut }).unwrap().warnings);
+    let mut moments = Moments::new();
+    moments.add(&[x, y]).unwrap();
+    let of_moments = moments.pair(0, 1).unwrap().svcca(cut).unwrap();
+    let in_grid = in_grid(x, y, Measure::Svcca(cut)).unwrap();
+    for other in [of_moments.warnings, in_grid.warnings] {
+        let values = |warning: &Warning| match *warning {
+            Warning::CutAmongEqual {
+                with_all,
+                with_none,
+                ..
+            } => [with_all, with_none],
+            _ => unreachable!("chosen above"),
+        };
+        for (a, b) in values(&of_x(other)).into_iter().zip(values(&found)) {
+            assert_eq!(a.is_some(), b.is_some());
+            // No choice is left, so that routes agree as far as their rounding; the grid's is in f32.
+            assert!(
+                (a.unwrap_or(0.0) - b.unwrap_or(0.0)).abs() < 1e-5,
+                "{a:?} {b:?}"
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn a_cut_among_equal_directions_says_what_all_and_none_of_them_give() {
+    // White data, turned: the same layer, of which each side keeps other twelve of sixteen directions.
+    let x = with_spectrum(1000, &[1.0; 16]);
+    let turn = samples::normal(16, 16, 5).qr().q();
+    let (white, turned) = (samples::tensor(&x), samples::tensor(&(&x * turn)));
+    let warning = among_equal(&white, &turned, Cut::Directions(12));
+    let Warning::CutAmongEqual {
+        equal: 16,
+        kept: 12,
+        value,
+        with_all: Some(all),
+        with_none: None,
+        ..
+    } = warning
+    else {
+        panic!("{warning:?}");
+    };
+    assert!(value < 0.95, "{value}");
+    assert!((all - 1.0).abs() < 1e-9, "{all}");
+    let range = format!("a range from {value:.3} to 1.000");
+    assert!(warning.to_string().contains(&range), "{warning}");
+
+    // One strong direction that both share, ten equal ones of which y has none.
+    let both = with_spectrum(1000, &[&[300.0][..], &[16.0; 20]].concat());
+    let x = samples::tensor(&both.columns(0, 11).into_owned());
+    let mut other = both.columns(10, 11).into_owned();
+    other.set_column(0, &both.column(0));
+    let y = samples::tensor(&other);
+    let warning = among_equal(&x, &y, Cut::Directions(5));
+    let Warning::CutAmongEqual {
+        equal: 10,
+        kept: 5,
+        value,
+        with_all: Some(all),
+        with_none: Some(none),
+        ..
+    } = warning
+    else {
+        panic!("{warning:?}");
+    };
+    assert!((value - 1.0 / 5.0).abs() < 1e-6, "{value}");
+    assert!((all - 1.0 / 11.0).abs() < 1e-6, "{all}");
+    assert!((none - 1.0).abs() < 1e-6, "{none}");
+    let says = "as cut it is 0.200, with all of them 0.091, with none of them 1.000, a range from 0.091 to 1.000";
+    assert!(warning.to_string().contains(says), "{warning}");
+
+    // Too few samples for all of them: only what is left without them is said.
+    let few = with_spectrum(24, &[&[30.0][..], &[1.0; 14]].concat());
+    let turn = samples::normal(15, 15, 7).qr().q();
+    let found = svcca(
+        &samples::tensor(&few),
+        &samples::tensor(&(&few * turn)),
+        &Svcca {
+            cut: Cut::Directions(6),
+        },
+    );
+    let warnings = found.unwrap().warnings;
+    let unknown = |warning: &Warning| {
+        matches!(
+            warning,
+            Warning::CutAmongEqual {
+                with_all: None,
+                with_none: Some(_),
+                ..
+            }
+        )
+    };
+    assert_eq!(
+        warnings.iter().filter(|w| unknown(w)).count(),
+        2,
+        "{warnings:?}"
+    );
 }
 
 #[test]
