@@ -107,7 +107,9 @@ impl<'a> Told<'a> {
                 latest.reason
             ),
         };
-        Some(format!("{} froze no layer{why}.", self.name))
+        let notes = self.run.info.outcome.iter().flat_map(|end| &end.notes);
+        let notes: String = notes.map(|note| format!("; {note}")).collect();
+        Some(format!("{} froze no layer{why}{notes}.", self.name))
     }
 
     fn what_froze(&self) -> String {

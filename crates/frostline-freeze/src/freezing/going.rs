@@ -235,8 +235,9 @@ impl Going {
         let gained = lock(&self.gains).sums().iter().any(Option::is_some);
         let summed = gradients.iter().any(Option::is_some);
         let missing = watched.gradients && !summed || watched.gains && !gained;
-        let said = std::mem::replace(&mut self.not_told_said, missing || self.not_told_said);
-        (missing && !said).then(|| {
+        let first = missing && !self.not_told_said;
+        self.not_told_said |= missing;
+        first.then(|| {
             "the policy decides by gradients, which the loop has not told: call `FreezeTraining::gradients` before each step of \
              the optimizer, or nothing freezes"
                 .to_string()

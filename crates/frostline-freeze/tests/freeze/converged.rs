@@ -47,6 +47,21 @@ fn the_longest_run_of_layers_freezes_that_were_slow_for_long_enough() {
 }
 
 #[test]
+fn a_layer_in_which_nothing_trains_does_not_have_to_learn() {
+    let still = |step| Check {
+        from_start: vec![Some(1.0); LAYERS],
+        ..changed(step, 0.1, &[0.0, 0.01, 0.01, 0.01])
+    };
+    let seen = [at(0), still(10), still(20)];
+    assert_eq!(frozen(&seen), 0);
+    let fixed = seen.map(|check| Check {
+        fixed: vec![true, false, false, false, false, false],
+        ..check
+    });
+    assert_eq!(frozen(&fixed), 1, "and the next has to");
+}
+
+#[test]
 fn a_layer_that_became_another_between_checks_that_are_far_apart_is_not_slow() {
     // A quarter of the training apart: a layer of which nothing is left changes by 1 / 5.
     let redrawn = |step| changed(step, 0.1, &[0.5, 0.01, 0.01, 0.01]);

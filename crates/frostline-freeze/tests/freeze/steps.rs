@@ -2,11 +2,13 @@
 
 use frostline_activations::{Run, Status};
 use frostline_freeze::{
-    CheckpointSchedule, Error, FreezeAt, FreezeTraining, Layers, Length, Never, Probe, Resumed,
-    Step, Tested,
+    CheckpointSchedule, Error, FreezeAt, FreezeTraining, GradNorm, Layers, Length, Linear, Never,
+    Probe, Resumed, Step, Tested,
 };
 
-use crate::nets::{Block, Net, STEPS, freezing, optimizer, samples, train_step};
+use burn::module::Module;
+
+use crate::nets::{Block, Net, STEPS, freezing, gradients, optimizer, samples, train_step};
 use burn::tensor::Device;
 
 /// The steps of the checks of a loop that reports these steps.
@@ -122,6 +124,75 @@ fn a_training_without_a_length_is_refused_before_it_begins() {
         }
         assert!(!path.exists());
     }
+}
+
+#[test]
+fn gradients_that_the_policy_needs_and_nobody_tells_are_asked_for_once() {
+    let said = |tells: bool| {
+        let mut net = Net::new(3);
+        let mut freezing = freezing(&net, GradNorm::default());
+        freezing.start(&net).unwrap();
+        for step in 1..=20 {
+            if tells {
+                freezing.gradients(&net, &gradients(&net, step as u64));
+            }
+            freezing.after_step(&mut net, step).unwrap();
+        }
+        let checks = freezing.history().checks().iter();
+        let warnings = checks.flat_map(|check| check.warnings.clone());
+        warnings
+            .filter(|warning| warning.contains("`FreezeTraining::gradients`"))
+            .count()
+    };
+    assert_eq!((said(false), said(true)), (1, 0));
+}
+
+#[test]
+fn an_end_before_the_length_and_checks_that_nobody_reached_are_noted_with_the_end() {
+    let mut net = Net::new(3);
+    let probe = Probe::new(vec![samples(60, 99, &Device::flex())], Net::forward);
+    let layers = Layers::of(&net).unwrap();
+    let mut short =
+        FreezeTraining::new(layers, probe, Never, Length::steps(40)).measure_at_most(1e-9);
+    short.start(&net).unwrap();
+    for step in 1..=10 {
+        let told = Step {
+            samples: Some(16),
+            ..Step::from(step)
+        };
+        short.after_step(&mut net, told).unwrap();
+    }
+    let notes = short.finish(Status::Finished, 10, None).unwrap().notes;
+    assert!(notes[0].contains("finished at step 10 of 40"), "{notes:?}");
+    assert!(notes[1].contains("checks were passed over"), "{notes:?}");
+    let whole = |status| {
+        let mut net = Net::new(3);
+        let mut freezing = freezing(&net, Linear::default());
+        freezing.start(&net).unwrap();
+        for step in 1..=STEPS {
+            freezing.after_step(&mut net, step).unwrap();
+        }
+        freezing.finish(status, STEPS, None).unwrap().notes
+    };
+    assert_eq!(whole(Status::Finished), [""; 0]);
+}
+
+#[test]
+fn a_layer_that_the_user_keeps_fixed_is_known_and_holds_no_other_back() {
+    let mut net = Net::new(3);
+    net.block1 = net.block1.no_grad();
+    let mut freezing = freezing(&net, GradNorm { percentile: 100.0 });
+    freezing.start(&net).unwrap();
+    let mut optimizer = optimizer();
+    for step in 1..=20 {
+        let gradients = gradients(&net, step as u64);
+        freezing.gradients(&net, &gradients);
+        net = optimizer.step(0.05, net, gradients);
+        freezing.after_step(&mut net, step).unwrap();
+    }
+    let checks = freezing.history().checks();
+    assert_eq!(checks[1].fixed, [true, false, false, false]);
+    assert!(checks[2].frozen > 1, "{}", checks[2].reason);
 }
 
 #[test]
