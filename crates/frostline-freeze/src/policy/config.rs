@@ -70,12 +70,18 @@ pub enum PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// `costs_at_most(0.02, converged(0.5, 0.1))`: lower layers that have slowed down freeze where that is likely to cost no more than 2 %
-    /// of the loss.
+    /// `warmup(0.7, at_most(0.5, converged(0.5, 0.1)))`: from 70 % of the training on, up to half of the layers below the last freeze, those that have
+    /// slowed down. In eight trainings of other kinds, three seeds each, freezing a third of the layers from there on cost nothing that could be told from
+    /// chance, and two thirds about half a point; earlier it cost more, and nothing that was measured told beforehand how much.
     fn default() -> Self {
-        PolicyConfig::CostsAtMost(CostsAtMost {
-            loss: 0.02,
-            policy: Box::new(PolicyConfig::Converged(Converged::default())),
+        let converged = PolicyConfig::Converged(Converged::default());
+        let half = PolicyConfig::AtMost(AtMost {
+            fraction: 0.5,
+            policy: Box::new(converged),
+        });
+        PolicyConfig::Warmup(Warmup {
+            until: 0.7,
+            policy: Box::new(half),
         })
     }
 }

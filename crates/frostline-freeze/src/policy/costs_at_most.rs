@@ -11,6 +11,7 @@ use crate::{FreezePolicy, History, Watched};
 /// to take away ([`History::loss_to_come`]). Freezing layers in turn, from the input up, goes on as long as the sum of
 /// these, of those that are frozen already as it was when they froze, is at most [`loss`](Self::loss).
 ///
+/// What would save less than [`WORTH`](Self::WORTH) of the training's operations doesn't freeze either, whatever little it costs.
 /// A layer in which nothing trains costs nothing. Where either is not known, nothing more freezes: the loop has to tell its loss ([`Step::loss`](crate::Step::loss)) and its gradients
 /// ([`FreezeTraining::gradients`](crate::FreezeTraining::gradients)); Burn's trainer tells both.
 ///
@@ -32,10 +33,30 @@ struct Found {
     wanted: usize,
     /// The cost of the layer that is held back, and of all below it; none where it isn't known.
     next: Option<f64>,
+    /// What the layers would have saved that were held back for saving too little.
+    too_little: Option<f64>,
+}
+
+impl<P> CostsAtMost<P> {
+    /// The share of all operations of the training that a freeze has to save: what the budget for measuring is by default.
+    pub const WORTH: f64 = 0.02;
 }
 
 impl<P: FreezePolicy> CostsAtMost<P> {
     fn find(&self, history: &History) -> Found {
+        let mut found = self.find_cheap(history);
+        let now = history.frozen();
+        let savings = history.savings(now..found.frozen);
+        let little = savings.filter(|saved| found.frozen > now && *saved < Self::WORTH);
+        if let Some(saved) = little {
+            found.too_little = Some(saved);
+            found.frozen = now;
+        }
+        found
+    }
+
+    /// As far as the costs go.
+    fn find_cheap(&self, history: &History) -> Found {
         let last = history.layers().len().saturating_sub(1);
         let wanted = self.policy.frozen_layers(history).min(last);
         let latest = history.checks().len().saturating_sub(1);
@@ -50,6 +71,7 @@ impl<P: FreezePolicy> CostsAtMost<P> {
                         frozen,
                         wanted,
                         next,
+                        too_little: None,
                     };
                 }
             }
@@ -59,6 +81,7 @@ impl<P: FreezePolicy> CostsAtMost<P> {
             frozen,
             wanted,
             next: None,
+            too_little: None,
         }
     }
 }
@@ -96,7 +119,15 @@ impl<P: FreezePolicy> FreezePolicy for CostsAtMost<P> {
             frozen,
             wanted,
             next,
+            too_little,
         } = self.find(history);
+        if let Some(saved) = too_little {
+            return format!(
+                "what can freeze now would save {:.1} % of the training's operations, and less than {:.0} % is not worth it",
+                100.0 * saved,
+                100.0 * Self::WORTH
+            );
+        }
         if frozen >= wanted {
             return self.policy.reason(history);
         }

@@ -1,9 +1,11 @@
 use frostline_activations::Length;
 use serde::{Deserialize, Serialize};
 
+use super::ROUNDING;
 use crate::{FreezePolicy, History};
 
-/// Freezes nothing before a given progress; then the policy within decides, which has seen everything.
+/// Freezes nothing before a given progress; then the policy within decides, which has seen everything. It is asked right then, and a tenth of
+/// the training before, so that a policy that compares checks has two that are close together.
 ///
 /// # Formula
 ///
@@ -49,9 +51,14 @@ impl<P: FreezePolicy> FreezePolicy for Warmup<P> {
 
     /// Those of the policy; what it wanted earlier it gets when the warm-up ends.
     fn wanted_steps(&self, layers: usize, length: Length) -> Vec<usize> {
-        let end = (self.until * length.steps as f64).ceil() as usize;
+        let at = |share: f64| (share.max(0.0) * length.steps as f64 - ROUNDING).ceil() as usize;
+        let end = at(self.until);
         let wanted = self.policy.wanted_steps(layers, length);
-        let mut steps: Vec<usize> = wanted.into_iter().map(|step| step.max(end)).collect();
+        let wanted = wanted.into_iter().map(|step| step.max(end));
+        let own = [at(self.until - 0.1), end]
+            .into_iter()
+            .filter(|step| *step > 0);
+        let mut steps: Vec<usize> = own.chain(wanted).collect();
         steps.dedup();
         steps
     }

@@ -59,10 +59,11 @@ fn the_loss_to_come_is_what_the_last_fifth_took_away_for_the_rest() {
         ); // f64 rounding
     };
     assert_eq!([0, 1, 2].map(|check| checks.loss_to_come(check)), [None; 3]);
-    // From 5 to 3 in a fifth, seven tenths left.
-    close(3, (5.0 - 3.0) / 0.2 * 0.7 / 3.0);
-    close(4, (4.0 - 2.5) / 0.2 * 0.6 / 2.5);
-    close(5, (3.0 - 2.0 + 2.0 * 0.3) / 0.2 * 0.5 / 2.0);
+    // From 5 to 3 while the training became five times as long, three tenths of it done.
+    let to_come = |fallen: f64, times: f64, done: f64| fallen / times.ln() * -done.ln();
+    close(3, to_come(5.0 - 3.0, 0.25 / 0.05, 0.3) / 3.0);
+    close(4, to_come(4.0 - 2.5, 0.35 / 0.15, 0.4) / 2.5);
+    close(5, to_come(3.0 - 2.0 + 2.0 * 0.3, 0.45 / 0.25, 0.5) / 2.0);
     assert_eq!(checks.loss_to_come(6), None, "no loss was told");
     // A loss that rises has nothing to come, and one near zero is held against a hundredth of the first.
     let risen = history([
@@ -78,7 +79,7 @@ fn the_loss_to_come_is_what_the_last_fifth_took_away_for_the_rest() {
         gained(20, 0.0, &[]),
         gained(30, 0.001, &[]),
     ]);
-    let expected = 0.001 / 0.2 * 0.7 / 0.1;
+    let expected = to_come(0.001, 5.0, 0.3) / 0.1;
     assert!((tiny.loss_to_come(3).unwrap() - expected).abs() < 1e-12);
 }
 
@@ -129,6 +130,44 @@ fn layers_freeze_as_long_as_their_costs_add_up_to_little() {
         "linear from 0 of training, up to 1, at a cost of at most 2 % of the loss"
     );
     assert!(POLICY.watches().gains);
+}
+
+#[test]
+fn what_would_save_next_to_nothing_does_not_freeze() {
+    use frostline_activations::{LayerFlops, Ledger};
+    // Each layer's backward pass is 2 of its 3 parts of the operations, and there are six layers.
+    let layers = vec![
+        LayerFlops {
+            forward: 1.0,
+            backward: 2.0,
+            ..LayerFlops::default()
+        };
+        LAYERS
+    ];
+    let counted = |check: Check| Check {
+        ledger: Some(Ledger {
+            layers: layers.clone(),
+            ..Ledger::default()
+        }),
+        ..check
+    };
+    let losses = [5.0, 4.0, 3.2, 2.6, 2.1, 2.09, 2.08, 2.07, 2.06, 2.05];
+    let until = |last: usize| {
+        let checks = (1..=last).map(|i| gained(10 * i, losses[i - 1], &[0.005, 0.5]));
+        let checks: Vec<Check> = std::iter::once(at(0)).chain(checks.map(counted)).collect();
+        history(checks)
+    };
+    // At 60 % one layer saves 0.4 · 2 / 18, at 90 % four save 0.1 · 8 / 18, at the end nothing is left.
+    let early = until(6);
+    assert!(POLICY.frozen_layers(&early) >= 1);
+    assert!(POLICY.frozen_layers(&until(9)) >= 1);
+    let late = until(10);
+    assert_eq!(POLICY.frozen_layers(&late), 0);
+    assert!(
+        POLICY
+            .reason(&late)
+            .contains("would save 0.0 % of the training's operations")
+    );
 }
 
 #[test]
@@ -195,9 +234,9 @@ fn a_loop_that_tells_its_gradients_knows_what_its_updates_gain() {
             .iter()
             .all(|gain| gain.is_some_and(|gain| gain > 0.0))
     );
-    // A loss that stands still has nothing to come: the schedule decides.
+    // A loss that stands still has nothing to come: the schedule decides, up to the end, where a freeze would save nothing.
     let frozen: Vec<usize> = checks.iter().map(|check| check.frozen).collect();
-    assert_eq!(*frozen.last().unwrap(), 3);
+    assert_eq!(*frozen.last().unwrap(), 2);
     let last = checks.last().unwrap();
     assert_eq!(last.gains[0], None, "it is frozen");
     assert!(last.gains[3].is_some());

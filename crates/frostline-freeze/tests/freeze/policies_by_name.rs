@@ -75,7 +75,7 @@ fn missing_arguments_are_the_defaults() {
     );
     assert_eq!(
         PolicyConfig::default().to_string(),
-        "costs_at_most(0.02, converged(0.5, 0.1))"
+        "warmup(0.7, at_most(0.5, converged(0.5, 0.1)))"
     );
     assert_eq!(
         read(" warmup ( 0.3 ,converged( 0.05 ) ) "),
