@@ -151,7 +151,8 @@ impl Gathered {
     fn add(&mut self, measure: Measure, found: Result<Similarity, Error>) -> Result<(), Error> {
         match found {
             Ok(found) => self.similarities.push(found),
-            Err(error) if error.is_undefined() => {
+            // Covariances are squares: theirs may overflow where all else is known.
+            Err(error) if error.is_undefined() || matches!(error, Error::TooLarge { .. }) => {
                 let reason = match error {
                     Error::NoVariance { side, .. } => Reason::Still(side),
                     // The reason names the measure where it is of one measure alone.

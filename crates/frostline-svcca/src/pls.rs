@@ -25,10 +25,14 @@ impl Pls {
     pub(crate) fn chance(pair: &CentredPair) -> Result<Level, Error> {
         let Level { mean, deviation } = nuclear::of_noise(pair)?;
         let unit = |value: f64| value / (pair.samples - 1) as f64 * pair.scales[0] * pair.scales[1];
-        Ok(Level {
+        let level = Level {
             mean: unit(mean),
             deviation: unit(deviation),
-        })
+        };
+        match (level.mean + 10.0 * level.deviation).is_finite() {
+            true => Ok(level),
+            false => Err(overflow(pair)),
+        }
     }
 
     pub(crate) fn of(pair: &CentredPair) -> Result<Pls, Error> {
@@ -42,10 +46,14 @@ impl Pls {
         let values = decompose::singular_values(&pair.cross)? / (pair.samples - 1) as f64;
         let covariances = values * pair.scales[0] * pair.scales[1];
         let total = covariances.sum();
-        if !total.is_finite() {
-            let peak = pair.scales[0].max(pair.scales[1]);
-            return Err(Error::TooLarge { peak });
+        match total.is_finite() {
+            true => Ok(Pls { covariances, total }),
+            false => Err(overflow(pair)),
         }
-        Ok(Pls { covariances, total })
     }
+}
+
+fn overflow(pair: &CentredPair) -> Error {
+    let peak = pair.scales[0].max(pair.scales[1]);
+    Error::TooLarge { peak }
 }

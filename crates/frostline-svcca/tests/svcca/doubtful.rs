@@ -454,6 +454,37 @@ fn the_chance_level_of_steep_wide_spectra_is_seldom_exceeded() {
 }
 
 #[test]
+fn where_covariances_overflow_everything_else_is_said_and_no_number_is_infinite() {
+    // Their squares add up to less than the largest f64 at first, then with what noise gives to more, then by themselves.
+    let x = samples::tensor(&samples::normal(30, 3, 7));
+    for scale in [1e153, 1.2e154, 1e155, 1e200] {
+        let x = x.clone().cast(DType::F64) * scale;
+        let (a, b) = (View::new(&x).unwrap(), View::new(&x).unwrap());
+        let found = Pair::of(&a, &b).unwrap().compare().unwrap();
+        let value = |wanted: Measure| {
+            let found = found
+                .similarities
+                .iter()
+                .find(|found| found.measure == wanted);
+            found.map(|found| found.value)
+        };
+        assert!((value(Measure::Cka(Bias::Debiased)).unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!(value(Measure::Pls).is_some(), scale < 1e154, "{scale:e}");
+        for found in &found.similarities {
+            assert!(
+                found.chance.is_finite() && found.chance_upper.is_finite(),
+                "{found:?}"
+            );
+        }
+        let told = found
+            .warnings
+            .iter()
+            .any(|warning| warning.to_string().contains("no value of pls"));
+        assert_eq!(told, scale > 1e154);
+    }
+}
+
+#[test]
 fn an_error_names_the_measure_that_rounding_hides() {
     let huge = Tensor::<2>::from_data(
         [[1e30, 1.0], [1.0, 2.0], [2.0, 0.0], [3.0, 1.0]],
