@@ -321,7 +321,7 @@ impl<M: Module> FreezeTraining<M> {
     }
 
     /// Tells the gradients of a step, before the optimizer takes them. A policy that [watches](FreezePolicy::watches) gradients or gains
-    /// needs them, and the default policy does. What layers gain ([`Check::gains`](crate::Check::gains)) is kept whatever the policy is, so that
+    /// needs them. What layers gain ([`Check::gains`](crate::Check::gains)) is kept whatever the policy is, so that
     /// others can be tried on the history.
     pub fn gradients(&mut self, model: &M, gradients: &GradientsParams) {
         if let Some(going) = &self.going {
