@@ -145,9 +145,12 @@ impl<P: FreezePolicy> FreezePolicy for CostsAtMost<P> {
                 "what the updates of `{layer}` gain is not known: the loop has to tell its gradients, by \
                  `FreezeTraining::gradients` before each step of the optimizer"
             ),
-            None => "how far the loss is still to fall is not known yet: the loop has to tell its loss, for more than a \
-                     fifth of the training"
-                .to_string(),
+            None if history.latest().is_some_and(|check| check.loss.is_some()) => {
+                "how far the loss is still to fall is not known yet: that takes a check that lies a fifth of the training before \
+                 this one, and is not the first"
+                    .to_string()
+            }
+            None => "how far the loss is still to fall is not known: the loop has to tell its loss".to_string(),
         }
     }
 
