@@ -49,18 +49,18 @@ const RELOADS: &str = "<meta http-equiv=\"refresh\"";
 fn the_page_grows_with_its_run_and_ends_with_it() {
     let temp = tempfile::tempdir().unwrap();
     let mut run = begin(&temp.path().join("run"), "growing", true);
-    (0..=120).for_each(|step| run.step(step));
+    (0..=100).for_each(|step| run.step(step));
     let mut following = follow(
         &["report", "run", "--follow", "-o", "page.html"],
         temp.path(),
     );
     let path = temp.path().join("page.html");
     let page = page_that_says(&path, |page| {
-        page.contains("no end recorded, step 120 of 400")
+        page.contains("no end recorded, step 100 of 400")
     });
     assert!(page.contains(RELOADS) && !page.contains("<script"));
 
-    (121..=400).for_each(|step| run.step(step));
+    (101..=400).for_each(|step| run.step(step));
     let page = page_that_says(&path, |page| {
         page.contains("no end recorded, step 400 of 400")
     });

@@ -12,7 +12,7 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub(super) struct Owner {
     /// None on a file system that has no locks.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Owner {
@@ -43,11 +43,20 @@ impl Owner {
                 let path = folder.to_path_buf();
                 return Err(Error::InUse { path, owner });
             }
-            Err(TryLockError::Error(_)) => return Ok(Owner { _lock: None }),
+            Err(TryLockError::Error(_)) => return Ok(Owner { lock: None }),
         }
         // For the message of whoever is refused; without it the lock holds as well.
         let _ = file.set_len(0);
         let _ = writeln!(file, "{}", std::process::id());
-        Ok(Owner { _lock: Some(file) })
+        Ok(Owner { lock: Some(file) })
+    }
+}
+
+impl Drop for Owner {
+    /// A child process that was begun meanwhile has the file open too until it runs its program, and would hold the lock.
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
     }
 }
