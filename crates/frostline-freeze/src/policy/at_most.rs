@@ -32,7 +32,12 @@ impl<P: FreezePolicy> FreezePolicy for AtMost<P> {
     fn reason(&self, history: &History) -> String {
         let (decided, limit) = (self.policy.frozen_layers(history), self.limit(history));
         if decided > limit {
-            return format!("at most {limit} layers freeze; {decided} would have");
+            let freeze = if limit == 1 {
+                "layer freezes"
+            } else {
+                "layers freeze"
+            };
+            return format!("at most {limit} {freeze}; {decided} would have");
         }
         self.policy.reason(history)
     }
