@@ -22,11 +22,11 @@ pub struct Prepared {
 #[derive(Clone, Debug)]
 enum Columns {
     Whitened {
-        basis: Basis,
+        basis: Box<Basis>,
         /// `Qᵀ X: [kept, neuron]`, where the measure weights by it.
         loadings: Option<DMatrix<f64>>,
     },
-    Centred(Coordinates),
+    Centred(Box<Coordinates>),
 }
 
 impl Measure {
@@ -42,9 +42,12 @@ impl Measure {
                     .is_weighted()
                     .then(|| view.loadings(&basis))
                     .transpose()?;
-                Columns::Whitened { basis, loadings }
+                Columns::Whitened {
+                    basis: Box::new(basis),
+                    loadings,
+                }
             }
-            None => Columns::Centred(Coordinates::of(view, self.decomposes())?),
+            None => Columns::Centred(Box::new(Coordinates::of(view, self.decomposes())?)),
         };
         Ok(Prepared {
             measure: self,

@@ -38,7 +38,7 @@ pub(crate) fn study(arguments: &StudyArguments) -> Result<bool, Box<dyn Error>> 
         let outcome = match found {
             Found::Finished(outcome) => {
                 eprintln!("{of}: {name} is done already");
-                outcome
+                *outcome
             }
             Found::Unfinished | Found::Nothing => {
                 eprintln!("{of}: {name}");

@@ -21,7 +21,7 @@ pub(crate) enum Found {
     Nothing,
     /// A run that was stopped or killed.
     Unfinished,
-    Finished(Outcome),
+    Finished(Box<Outcome>),
 }
 
 /// The checks of an ordinary training: before the first step and after the last.
@@ -93,7 +93,7 @@ impl Arm {
         };
         let others = self.differences(&info, session)?;
         if others.is_empty() {
-            return Ok(Found::Finished(outcome));
+            return Ok(Found::Finished(Box::new(outcome)));
         }
         Err(format!(
             "{} was trained with other settings: {}. Give the study another folder (--out), or remove that \
