@@ -572,7 +572,6 @@ impl<M: Module> FreezeTraining<M> {
             counting_since: None,
             spending: Spending::new(self.info.forward_flops.clone(), ledger),
             forwarded: None,
-            not_told_said: false,
             cache_off_told: false,
         });
         let going = self.going.as_mut().expect("made above");

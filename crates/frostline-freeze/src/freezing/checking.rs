@@ -177,7 +177,8 @@ impl<M: Module> FreezeTraining<M> {
         }
         // A loop that reports every other step has told those of the first steps by now.
         if told.steps > 0 {
-            warnings.extend(going.not_told(&self.watched, &gradients));
+            let before = self.history.checks();
+            warnings.extend(going.not_told(&self.watched, &gradients, before));
         }
         // The check counts, whether or not it can be written.
         let saved = going.save(step, activations);

@@ -55,8 +55,6 @@ pub(super) struct Going {
     pub(super) forwarded: Option<(usize, bool)>,
     /// Seconds of training up to the previous check.
     pub(super) trained_before: f64,
-    /// It was said that the loop doesn't tell what the policy watches.
-    pub(super) not_told_said: bool,
     /// The notice that the cache has switched itself off was written.
     pub(super) cache_off_told: bool,
 }
@@ -226,22 +224,27 @@ impl Going {
         })
     }
 
-    /// What to say, once, of gradients that are watched and that the loop doesn't tell.
+    /// What to say of gradients that are watched and that the loop has not told up to the check after these, unless one of these
+    /// says it: a run that goes on is told no second time.
     pub(super) fn not_told(
-        &mut self,
+        &self,
         watched: &Watched,
         gradients: &[Option<f64>],
+        before: &[Check],
     ) -> Option<String> {
-        let gained = lock(&self.gains).sums().iter().any(Option::is_some);
-        let summed = gradients.iter().any(Option::is_some);
+        let text = "the policy decides by gradients, which the loop has not told: call `FreezeTraining::gradients` before each \
+                    step of the optimizer, or nothing freezes";
+        let known = |values: &[Option<f64>]| values.iter().any(Option::is_some);
+        let summed = known(gradients) || before.iter().any(|check| known(&check.gradients));
+        let gained =
+            known(lock(&self.gains).sums()) || before.iter().any(|check| known(&check.gains));
         let missing = watched.gradients && !summed || watched.gains && !gained;
-        let first = missing && !self.not_told_said;
-        self.not_told_said |= missing;
-        first.then(|| {
-            "the policy decides by gradients, which the loop has not told: call `FreezeTraining::gradients` before each step of \
-             the optimizer, or nothing freezes"
-                .to_string()
-        })
+        let said = || {
+            before
+                .iter()
+                .any(|check| check.warnings.iter().any(|said| said == text))
+        };
+        (missing && !said()).then(|| text.to_string())
     }
 
     /// Whether the schedule has a check after one step and up to another.
